@@ -1,0 +1,261 @@
+"""The functions of the SQL core as methods: one method is one function, with the same arguments.
+
+Documents come back as dicts with camelCase keys, tables as lists of dicts with snake_case columns. An
+argument left out or None takes the function's default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from awf_pg.connect import Connection, Source
+from awf_pg.errors import InvalidDateRange, translated
+
+if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
+
+Document = dict[str, Any]
+Rows = list[dict[str, Any]]
+Notice = Callable[[str], None]
+Moment = datetime | str
+Day = date | str
+
+
+class Api:
+    """Calls the SQL functions over a connection of its own, opened at the first call, or over a pool's."""
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        pool: ConnectionPool[Any] | None = None,
+        application_name: str = "awf-pg",
+        on_notice: Notice | None = None,
+    ) -> None:
+        self._source = Source(dsn, pool, application_name)
+        self._on_notice = on_notice
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> Any:
+        self._source.close()
+
+    # Install and operate
+
+    def version(self) -> str:
+        return str(self._value("version"))
+
+    def migrate(self) -> Rows:
+        return self._rows("migrate")
+
+    def create_roles(self) -> None:
+        self._rows("create_roles")
+
+    def grant_usage(self, role: str, kind: str) -> None:
+        self._rows("grant_usage", role, kind)
+
+    def set_setting(self, name: str, value: Any) -> None:
+        self._rows("set_setting", name, _json(value))
+
+    def set_player_hash_key(self, key: str) -> None:
+        self._rows("set_player_hash_key", key)
+
+    # Experiments and variations
+
+    def create_experiment(
+        self,
+        key: str,
+        name: str,
+        allocations: Any = None,
+        hash_basis: str | None = None,
+        guardrails: Any = None,
+        start_at: Moment | None = None,
+        stop_at: Moment | None = None,
+        settings: Any = None,
+    ) -> Document:
+        return self._document(
+            "create_experiment",
+            key,
+            name,
+            p_allocations=_json(allocations),
+            p_hash_basis=hash_basis,
+            p_guardrails=_json(guardrails),
+            p_start_at=start_at,
+            p_stop_at=stop_at,
+            p_settings=_json(settings),
+        )
+
+    def get_experiment(self, key: str) -> Document:
+        return self._document("get_experiment", key)
+
+    def list_experiments(self, status: str | None = None) -> Rows:
+        return self._rows("list_experiments", p_status=status)
+
+    def update_experiment(self, key: str, changes: Any) -> Document:
+        return self._document("update_experiment", key, _json(changes))
+
+    def delete_experiment(self, key: str) -> None:
+        self._rows("delete_experiment", key)
+
+    def start_experiment(self, key: str) -> Document:
+        return self._document("start_experiment", key)
+
+    def stop_experiment(self, key: str) -> Document:
+        return self._document("stop_experiment", key)
+
+    def create_variation(self, experiment_key: str, variation_key: str, params: Any = None) -> Document:
+        return self._document("create_variation", experiment_key, variation_key, p_params=_json(params))
+
+    def update_variation(self, experiment_key: str, variation_key: str, params: Any) -> Document:
+        return self._document("update_variation", experiment_key, variation_key, _json(params))
+
+    def delete_variation(self, experiment_key: str, variation_key: str) -> None:
+        self._rows("delete_variation", experiment_key, variation_key)
+
+    def list_variations(self, experiment_key: str) -> Rows:
+        return self._rows("list_variations", experiment_key)
+
+    def active_config(self) -> Document:
+        return self._document("active_config")
+
+    # Assignment in the database
+
+    def assign(
+        self,
+        experiment_key: str,
+        session_id: str | None,
+        player_hash: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        at: Moment | None = None,
+    ) -> str | None:
+        variation: str | None = self._value(
+            "assign",
+            experiment_key,
+            session_id,
+            p_player_hash=player_hash,
+            p_attributes=_json(attributes),
+            p_at=at,
+        )
+        return variation
+
+    def turn_params(
+        self,
+        session_id: str | None,
+        player_hash: str | None,
+        defaults: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        at: Moment | None = None,
+    ) -> Document:
+        return self._document(
+            "turn_params",
+            session_id,
+            player_hash,
+            p_defaults=_json(defaults),
+            p_attributes=_json(attributes),
+            p_at=at,
+        )
+
+    def hash_player(self, player_id: str) -> str:
+        return str(self._value("hash_player", player_id))
+
+    # Events, one call at a time; Awf.turn() and Awf.record() write them by the batch
+
+    def record_turn(self, turn: Mapping[str, Any]) -> str:
+        return str(self._value("record_turn", _json(turn)))
+
+    def record_turns(self, turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return self._rows("record_turns", _json(turns))[0]
+
+    # Rollups and reports
+
+    def refresh_rollups(self) -> dict[str, Any]:
+        return self._rows("refresh_rollups")[0]
+
+    def rollup_daily(self, day: Day) -> Rows:
+        return self._rows("rollup_daily", _day(day))
+
+    def backfill(self, first: Day, last: Day) -> Rows:
+        return self._rows("backfill", _day(first), _day(last))
+
+    def experiment_report(
+        self, key: str, first: Day | None = None, last: Day | None = None, by: Sequence[str] | None = None
+    ) -> Rows:
+        return self._rows(
+            "experiment_report",
+            key,
+            p_from=None if first is None else _day(first),
+            p_to=None if last is None else _day(last),
+            p_by=None if by is None else list(by),
+        )
+
+    def analytics_stats(self) -> Document:
+        return self._document("analytics_stats")
+
+    def _document(self, function: str, *required: Any, **optional: Any) -> Document:
+        document: Document = self._value(function, *required, **optional)
+        return document
+
+    def _value(self, function: str, *required: Any, **optional: Any) -> Any:
+        (row,) = self._rows(function, *required, **optional)
+        (value,) = row.values()
+        return value
+
+    def _rows(self, function: str, *required: Any, **optional: Any) -> Rows:
+        given = {name: value for name, value in optional.items() if value is not None}
+        arguments = [sql.Placeholder()] * len(required)
+        named = [sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder()) for name in given]
+        statement = sql.SQL("select * from awf.{}({})").format(
+            sql.Identifier(function), sql.SQL(", ").join([*arguments, *named])
+        )
+        with (
+            translated(self._source.target),
+            self._source.transaction() as connection,
+            self._notices(connection),
+        ):
+            cursor = psycopg.Cursor(connection, row_factory=dict_row)
+            return cursor.execute(statement, [*required, *given.values()], prepare=False).fetchall()
+
+    @contextmanager
+    def _notices(self, connection: Connection) -> Iterator[None]:
+        """Pass what the server says beside its answer on to the caller."""
+        tell = self._on_notice
+        if tell is None:
+            yield
+            return
+
+        def handler(diagnostic: psycopg.errors.Diagnostic) -> None:
+            parts = (diagnostic.message_primary, diagnostic.message_detail, diagnostic.message_hint)
+            tell("\n".join(part for part in parts if part))
+
+        connection.add_notice_handler(handler)
+        try:
+            yield
+        finally:
+            connection.remove_notice_handler(handler)
+
+
+def _json(value: Any) -> Jsonb | None:
+    return None if value is None else Jsonb(value)
+
+
+def _day(value: Day) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise InvalidDateRange(
+            f"{value!r} is not a date", detail=str(error), hint="write it as YYYY-MM-DD"
+        ) from None

@@ -1,0 +1,41 @@
+"""awf-pg: the command line. One verb, one SQL function."""
+
+from __future__ import annotations
+
+import click
+
+from awf_pg.cli import assign, demo, experiment, ingest, install, report, rollup, server, stats, variation
+from awf_pg.cli.base import RootGroup
+
+
+@click.group(
+    cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option("--dsn", metavar="DSN", envvar="AWF_DATABASE_URL", help="PostgreSQL connection string.")
+@click.version_option(package_name="awf-pg", prog_name="awf-pg")
+def main(dsn: str | None) -> None:
+    """Experiments and turn analytics inside PostgreSQL.
+
+    The database is given by --dsn, here or behind the verb, or by AWF_DATABASE_URL.
+
+    \b
+    Example:
+      export AWF_DATABASE_URL=postgresql://admin@localhost/game
+      awf-pg experiment list
+    """
+
+
+for command in (
+    demo.demo,
+    server.server,
+    install.install,
+    experiment.experiment,
+    variation.variation,
+    assign.assign,
+    ingest.ingest,
+    rollup.rollup,
+    report.report,
+    rollup.backfill,
+    stats.stats,
+):
+    main.add_command(command)

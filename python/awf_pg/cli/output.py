@@ -1,0 +1,250 @@
+"""How rows leave the command line: a table for people, JSON or CSV with every column for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TextIO
+from uuid import UUID
+
+import click
+from tabulate import tabulate
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table for people."""
+
+    name: str
+    header: str
+    absent: str = "-"  # what stands for NULL
+    digits: int | None = None  # decimal places of an average; None for a count
+
+
+@dataclass(frozen=True)
+class View:
+    """What one kind of row looks like: every column for programs, the chosen ones for people."""
+
+    columns: Sequence[str]  # the header of a CSV without rows
+    shown: Sequence[Column]
+    hidden: Sequence[str] = field(default=())  # shown columns that a table leaves out this time
+
+    def without(self, *names: str) -> View:
+        return View(self.columns, self.shown, names)
+
+    @property
+    def table_columns(self) -> list[Column]:
+        return [column for column in self.shown if column.name not in self.hidden]
+
+
+_METRICS = (
+    "turns", "failed_turns", "bundle_tokens", "output_tokens", "avg_turn_latency_ms",
+    "avg_model_latency_ms", "avg_bundle_ms", "avg_bundle_tokens", "avg_output_tokens", "avg_retries",
+    "avg_fallbacks", "avg_tool_calls", "avg_acts", "avg_choices", "avg_time_advance_ticks",
+)  # fmt: skip
+
+_METRICS_SHOWN = (
+    Column("turns", "turns"),
+    Column("failed_turns", "failed"),
+    Column("avg_turn_latency_ms", "turn ms", digits=1),
+    Column("avg_model_latency_ms", "model ms", digits=1),
+    Column("avg_bundle_tokens", "bundle tokens", digits=1),
+    Column("avg_output_tokens", "output tokens", digits=1),
+    Column("avg_retries", "retries", digits=3),
+    Column("avg_fallbacks", "fallbacks", digits=3),
+    Column("avg_tool_calls", "tool calls", digits=2),
+    Column("avg_acts", "acts", digits=2),
+    Column("avg_choices", "choices", digits=2),
+)
+
+REPORT = View(
+    columns=("variation_key", "locale", "units", *_METRICS),
+    shown=(
+        Column("variation_key", "variation"),
+        Column("locale", "locale"),
+        Column("units", "units"),
+        *_METRICS_SHOWN,
+    ),
+)
+
+ROLLUP = View(
+    columns=("day", "experiment_key", "variation_key", "locale", "world_ref", *_METRICS),
+    shown=(
+        Column("day", "day"),
+        # Without an experiment a row counts every turn of its day, locale and world once.
+        Column("experiment_key", "experiment", absent="(every turn)"),
+        Column("variation_key", "variation"),
+        Column("locale", "locale"),
+        Column("world_ref", "world"),
+        *_METRICS_SHOWN,
+    ),
+)
+
+_EXPERIMENT = (
+    "key", "name", "status", "hash_basis", "start_at", "stop_at", "variations", "created_at", "updated_at",
+)  # fmt: skip
+
+EXPERIMENTS = View(
+    columns=_EXPERIMENT,
+    shown=(
+        Column("key", "key"),
+        Column("name", "name"),
+        Column("status", "status"),
+        Column("hash_basis", "by"),
+        Column("start_at", "starts"),
+        Column("stop_at", "stops"),
+        Column("variations", "variations"),
+    ),
+)
+
+VARIATIONS = View(
+    columns=("variation_key", "percent", "params", "created_at", "updated_at"),
+    shown=(Column("variation_key", "variation"), Column("percent", "percent"), Column("params", "params")),
+)
+
+
+def write_rows(rows: Iterable[Row], view: View, *, fmt: str, out: str | None = None) -> int:
+    """Write rows and say how many there were. JSON and CSV are streamed, a table is not."""
+    writers: dict[str, Callable[[Iterable[Row], View, TextIO], int]] = {
+        "table": _write_table,
+        "json": _write_json,
+        "csv": _write_csv,
+    }
+    # The first row comes before the file is opened: what the server refuses leaves no file behind.
+    iterator = iter(rows)
+    first = next(iterator, None)
+    with _destination(out) as file:
+        written = writers[fmt](_chain(first, iterator), view, file)
+    if out is not None:
+        click.echo(f"{written} rows written to {out}", err=True)
+    return written
+
+
+def write_document(document: Any, *, out: str | None = None) -> None:
+    """Write one JSON document, indented."""
+    with _destination(out) as file:
+        file.write(to_json(document, indent=2) + "\n")
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    return json.dumps(value, default=_plain, ensure_ascii=False, indent=indent)
+
+
+def as_table(rows: Iterable[Row], columns: Sequence[Column]) -> str:
+    """Rows as an aligned table: numbers to the right, fractions rounded, NULL as a dash."""
+    cells = [[row.get(column.name) for column in columns] for row in rows]
+    numeric = [any(_is_number(line[i]) for line in cells) for i in range(len(columns))]
+    return tabulate(
+        [[_cell(value, column) for value, column in zip(line, columns, strict=True)] for line in cells],
+        headers=[column.header for column in columns],
+        colalign=["right" if right else "left" for right in numeric] if cells else None,
+        disable_numparse=True,
+    )
+
+
+def as_pairs(document: Row) -> str:
+    """A document as two columns, name and value."""
+    rows = [(name, _cell(value, Column(name, name))) for name, value in document.items()]
+    return tabulate(rows, tablefmt="plain", disable_numparse=True)
+
+
+def _chain(first: Row | None, rest: Iterator[Row]) -> Iterator[Row]:
+    if first is not None:
+        yield first
+        yield from rest
+
+
+@contextmanager
+def _destination(out: str | None) -> Iterator[TextIO]:
+    if out is None or out == "-":
+        yield sys.stdout
+        return
+    try:
+        with Path(out).open("w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}") from error
+
+
+def _write_table(rows: Iterable[Row], view: View, file: TextIO) -> int:
+    kept = list(rows)
+    if kept:
+        file.write(as_table(kept, view.table_columns) + "\n")
+    return len(kept)
+
+
+def _write_json(rows: Iterable[Row], _view: View, file: TextIO) -> int:
+    written = 0
+    for row in rows:
+        file.write("[\n  " if written == 0 else ",\n  ")
+        file.write(to_json(dict(row)))
+        written += 1
+    file.write("\n]\n" if written else "[]\n")
+    return written
+
+
+def _write_csv(rows: Iterable[Row], view: View, file: TextIO) -> int:
+    writer = csv.writer(file, lineterminator="\n")
+    written = 0
+    for row in rows:
+        if written == 0:
+            writer.writerow(row)
+        writer.writerow([_csv_cell(value) for value in row.values()])
+        written += 1
+    if written == 0:
+        writer.writerow(view.columns)
+    return written
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no type for: decimals become numbers, times ISO 8601 in UTC."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime):
+        return _iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _iso(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return to_json(value).strip('"') if not isinstance(value, dict | list) else to_json(value)
+
+
+def _cell(value: Any, column: Column) -> str:
+    if value is None:
+        return column.absent
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, bool | dict | list):
+        return to_json(value)
+    if not _is_number(value):
+        return str(value)
+    if column.digits is not None:
+        return f"{value:,.{column.digits}f}"
+    return f"{int(value):,}" if value == int(value) else str(value)

@@ -1,0 +1,29 @@
+"""awf-pg stats: how the pipeline does."""
+
+from __future__ import annotations
+
+import click
+
+from awf_pg.admin import Api
+from awf_pg.cli import output
+from awf_pg.cli.base import format_option, out_option, with_api
+
+
+@click.command()
+@format_option("table", "json")
+@out_option
+@with_api
+def stats(api: Api, fmt: str, out: str | None) -> None:
+    """Show how the pipeline does.
+
+    What came in, what was refused, what waits to be rolled up.
+
+    \b
+    Example:
+      awf-pg stats --format json
+    """
+    document = api.analytics_stats()
+    if fmt == "json" or out is not None:
+        output.write_document(document, out=out)
+    else:
+        click.echo(output.as_pairs(document))

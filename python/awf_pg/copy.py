@@ -1,0 +1,367 @@
+"""Writes batches of events by binary COPY.
+
+The direct path copies straight into the partitions of the events' days. If the database refuses a row, the
+same batch takes the careful path through the staging table, which stores the good rows and keeps the bad ones
+with a reason.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from awf_pg.connect import Connection, Source, execute
+from awf_pg.event import METRICS, Event
+
+Row = tuple[Any, ...]
+
+# The types are those of the bytes on the wire: a timestamptz is an int8 of microseconds, a uuid is 16 bytes;
+# arrays and jsonb are encoded below. psycopg's C code does the rest, 1.5 times as fast.
+_HEAD = [("ts", "int8"), ("id", "bytea"), ("session_id", "text"), ("player_hash", "bytea")]
+_TAIL = [("assignments", "bytea"), ("failed", "bool")]
+_EXTRA = [("extra", "bytea")]
+_DIRECT = [
+    *_HEAD, ("world_id", "int4"), ("adventure_id", "int4"), ("locale_id", "int4"), ("model_id", "int4"),
+    *_TAIL, *((column, "int4") for column in METRICS.values()), *_EXTRA,
+]  # fmt: skip
+_CAREFUL = [
+    *_HEAD, ("world_ref", "text"), ("adventure_ref", "text"), ("locale", "text"), ("model", "text"),
+    *_TAIL, *((column, "int8") for column in METRICS.values()), *_EXTRA,
+]  # fmt: skip
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_PLACE = {name: place for place, name in enumerate(METRICS)}
+_LATENCIES = sum(column.endswith("_us") for column in METRICS.values())  # they come first
+_MAX_CACHED = 50_000
+_INT4, _INT8 = 2**31, 2**63
+
+# What Python raises for a row that cannot be sent; UnicodeEncodeError and json's refusals are ValueErrors.
+_UNENCODABLE = (ArithmeticError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a batch, and which path it took."""
+
+    path: Literal["direct", "careful"]
+    accepted: int
+    duplicate: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: Written) -> Written:
+        return Written(
+            self.path,
+            self.accepted + other.accepted,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+        )
+
+
+class Writer:
+    """Writes batches over the connections of a source. Not for several threads at once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._dimensions = _Dimensions()
+
+    def write(self, events: Sequence[Event]) -> Written:
+        """Store a batch. After an error it may or may not be stored; writing it again is always safe."""
+        try:
+            return self._write(events)
+        except BaseException:
+            # After a failure the server may be another one, or restored: ask it anew for its numbers.
+            self._dimensions.clear()
+            raise
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _write(self, events: Sequence[Event]) -> Written:
+        try:
+            self._dimensions.load(self._source, events)
+            with self._source.transaction() as connection:
+                return self._direct(connection, events)
+        except psycopg.Error as error:
+            if not refuses_row(error):
+                raise
+        except _UNENCODABLE:
+            pass  # The careful path finds the row.
+        return self._careful(events)
+
+    def _direct(self, connection: Connection, events: Sequence[Event]) -> Written:
+        days: defaultdict[int, list[Event]] = defaultdict(list)
+        for event in events:
+            days[(event.ts - _EPOCH).days].append(event)
+        for number, of_day in sorted(days.items()):
+            day = date(2000, 1, 1) + timedelta(days=number)
+            opened = execute(connection, "select table_name from awf.open_batch(%s, %s)", [day, len(of_day)])
+            batch = opened.fetchone()
+            assert batch is not None
+            # The function returns the name schema-qualified and quoted. The rows are made while the server reads.
+            _copy(connection, sql.SQL(batch[0]), _DIRECT, map(self._dimensions.direct_row, of_day))
+        return Written("direct", len(events))
+
+    def _careful(self, events: Sequence[Event]) -> Written:
+        """Stage the batch; halve it where the server cannot even read it, until the bad row stands alone."""
+        try:
+            return self._stage(events)
+        except psycopg.Error as error:
+            if not refuses_row(error):
+                raise
+            if len(events) == 1:
+                return self._reject(events[0], _Refusal("not_encodable", _first_line(error)))
+        middle = len(events) // 2
+        return self._careful(events[:middle]) + self._careful(events[middle:])
+
+    def _stage(self, events: Sequence[Event]) -> Written:
+        rows, refused = [], []
+        for event in events:
+            try:
+                rows.append(self._dimensions.careful_row(event))
+            except _Refusal as refusal:
+                refused.append((event, refusal))
+            except _UNENCODABLE as error:
+                refused.append((event, _Refusal("not_encodable", str(error))))
+        with self._source.transaction() as connection:
+            execute(connection, "select awf.open_stage()")
+            _copy(connection, sql.SQL("pg_temp.awf_stage"), _CAREFUL, rows)
+            counts = execute(
+                connection, "select accepted, duplicate, rejected from awf.ingest_batch()"
+            ).fetchone()
+            assert counts is not None
+            for event, reason in refused:
+                _reject(connection, event, reason)
+        return Written("careful", counts[0], counts[1], counts[2] + len(refused))
+
+    def _reject(self, event: Event, refusal: _Refusal) -> Written:
+        with self._source.transaction() as connection:
+            _reject(connection, event, refusal)
+        return Written("careful", 0, 0, 1)
+
+
+class _Refusal(ValueError):
+    """Why a row cannot be sent; the reasons are those of `awf.ingest_batch()`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def refuses_row(error: psycopg.Error) -> bool:
+    """Whether the database refuses what a batch holds, so that sending it again the same way cannot help."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.DataError)
+    return error.sqlstate.startswith(("22", "23")) or error.sqlstate in _EVENT_CODES
+
+
+# Invalid argument, invalid event, outside the window, events gone.
+_EVENT_CODES = {"WF001", "WF201", "WF203", "WF301"}
+
+
+class _Dimensions:
+    """The numbers of the texts that events repeat, and the rows made with them."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, dict[str, int]] = {
+            kind: {} for kind in ("variation", "world", "adventure", "locale", "model")
+        }
+
+    def clear(self) -> None:
+        for known in self._ids.values():
+            known.clear()
+
+    def load(self, source: Source, events: Iterable[Event]) -> None:
+        """Ask for the numbers not known yet, in a transaction of its own that nothing rolls back."""
+        # An experiment may be made anew under its key, so variations are asked for with every batch.
+        self._ids["variation"].clear()
+        unknown = self._unknown(events)
+        # The variations first: the careful path needs their numbers even where a text is refused here.
+        for kind in self._ids:
+            values = unknown.get(kind)
+            if not values:
+                continue
+            known = self._ids[kind]
+            if len(known) > _MAX_CACHED:
+                known.clear()
+            wanted = sorted(filter(_is_storable, values))
+            with source.transaction() as connection:
+                found = execute(connection, "select awf.dimension_ids(%s, %s)", [kind, wanted]).fetchone()
+            assert found is not None
+            pairs = zip(wanted, found[0], strict=True)
+            known.update((value, number) for value, number in pairs if number is not None)
+
+    def _unknown(self, events: Iterable[Event]) -> dict[str, set[str]]:
+        wanted: defaultdict[str, set[str]] = defaultdict(set)
+        worlds, adventures = self._ids["world"], self._ids["adventure"]
+        locales, models = self._ids["locale"], self._ids["model"]
+        for event in events:
+            if event.world_ref not in worlds:
+                wanted["world"].add(event.world_ref)
+            if event.adventure_ref not in adventures:
+                wanted["adventure"].add(event.adventure_ref)
+            if event.locale not in locales:
+                wanted["locale"].add(event.locale)
+            if event.model is not None and event.model not in models:
+                wanted["model"].add(event.model)
+            for assignment in event.assignments:
+                if not isinstance(assignment, int):
+                    wanted["variation"].add("/".join(assignment))
+        return wanted
+
+    def direct_row(self, event: Event) -> Row:
+        ids = self._ids
+        model = None if event.model is None else ids["model"][event.model]
+        return (
+            *_head(event), ids["world"][event.world_ref], ids["adventure"][event.adventure_ref],
+            ids["locale"][event.locale], model, self._assignments(event), event.failed,
+            *_metrics(event.metrics, _INT4),
+        )  # fmt: skip
+
+    def careful_row(self, event: Event) -> Row:
+        row = (
+            *_head(event), event.world_ref, event.adventure_ref,
+            event.locale, event.model, self._assignments(event), event.failed,
+            *_metrics(event.metrics, _INT8),
+        )  # fmt: skip
+        _require_encodable(row)
+        return row
+
+    def _assignments(self, event: Event) -> bytes | None:
+        numbers = []
+        for assignment in event.assignments:
+            if not isinstance(assignment, int):
+                key = "/".join(assignment)
+                if key not in self._ids["variation"]:
+                    raise _Refusal("unknown_variation", f"there is no variation {key}")
+                assignment = self._ids["variation"][key]
+            numbers.append(assignment)
+        return _array(tuple(numbers)) if numbers else None
+
+
+def _head(event: Event) -> Row:
+    return (event.ts - _EPOCH) // _MICROSECOND, event.id, event.session_id, event.player_hash
+
+
+def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
+    """The columns of the standard metrics, then the others as jsonb."""
+    columns: list[Any] = [None] * (len(METRICS) + 1)
+    extra = {}
+    for name, value in metrics.items():
+        place = _PLACE.get(name)
+        if place is None:
+            extra[name] = value
+            continue
+        whole = _microseconds(name, value) if place < _LATENCIES else _whole(name, value)
+        # psycopg would cut an integer that is too long, without a word.
+        if not -limit <= whole < limit:
+            raise _Refusal("bad_metric", f"{name} is out of range: {value!r}")
+        columns[place] = whole
+    if extra:
+        columns[-1] = b"\x01" + json.dumps(extra, allow_nan=False).encode()
+    return columns
+
+
+def _microseconds(name: str, ms: float) -> int:
+    """Whole microseconds as SQL rounds them: in decimals, halves up, where the binary product is close to a half."""
+    product = ms * 1000
+    if not -math.inf < product < math.inf:
+        raise _Refusal("bad_metric", f"{name} is {ms!r}, not a number")
+    whole = round(product)
+    if abs(product - whole) > 0.499:
+        whole = int((Decimal(str(ms)) * 1000).to_integral_value(ROUND_HALF_UP))
+    return whole
+
+
+def _whole(name: str, value: float) -> int:
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and not value.is_integer():
+        raise _Refusal("bad_metric", f"{name} is {value!r}, not a whole number")
+    return int(value)
+
+
+@lru_cache(1024)
+def _array(numbers: tuple[int, ...]) -> bytes:
+    """An int4[] of one dimension: its header, then a length and a value for each element."""
+    values = [part for number in numbers for part in (4, number)]
+    return struct.pack(f"!iiIii{2 * len(numbers)}i", 1, 0, 23, len(numbers), 1, *values)
+
+
+_PYTHON_TYPES = {"int8": int, "bytea": bytes, "text": str, "bool": bool}
+
+
+def _require_encodable(row: Row) -> None:
+    """Raise an error that says why a row cannot be sent."""
+    for (column, wire), value in zip(_CAREFUL, row, strict=True):
+        if value is None:
+            continue
+        if not isinstance(value, _PYTHON_TYPES[wire]):
+            raise _Refusal("wrong_type", f"{column} is of type {type(value).__name__}, not {wire}")
+        if isinstance(value, str) and not _is_storable(value):
+            raise _Refusal("bad_text", f"{column} has a NUL character or half of a surrogate pair")
+
+
+def _is_storable(text: str) -> bool:
+    """Whether PostgreSQL has a form for a text."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))
+
+
+def _copy(
+    connection: Connection, table: sql.SQL, columns: list[tuple[str, str]], rows: Iterable[Row]
+) -> None:
+    names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, names)
+    with psycopg.Cursor(connection) as cursor, cursor.copy(statement) as copy:
+        copy.set_types([wire for _, wire in columns])
+        for row in rows:
+            copy.write_row(row)
+
+
+def _reject(connection: Connection, event: Event, refusal: _Refusal) -> None:
+    arguments = [refusal.reason, _printable(str(refusal)), Jsonb(_scrubbed(event))]
+    execute(connection, "select awf.reject_event(%s, %s, %s)", arguments)
+
+
+def _scrubbed(event: Event) -> dict[str, Any]:
+    """The event in a form that can be stored, whatever is in it, and without the names of unknown metrics."""
+    document = event.to_json()
+    known = {
+        name: value for name, value in document["metrics"].items() if name in METRICS or name == "failed"
+    }
+    scrubbed: dict[str, Any] = _as_json(document | {"metrics": known})
+    return scrubbed
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    if value is None or _is_finite(value):
+        return value
+    return _printable(str(value))
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _printable(text: str) -> str:
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()[:200]
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).splitlines()[0]

@@ -1,0 +1,198 @@
+"""Every error of the project: one class a code, with its HTTP status and short name.
+
+The SQL core raises SQLSTATE 'WFnnn'; `from_database` turns it into the class of that code. Codes from WF900
+on are the client's own. Match the class or the code, never the text of a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import psycopg
+
+
+class AwfError(Exception):
+    """An error with a code, a message that names the object and the value, a detail and a hint."""
+
+    code: ClassVar[str] = "WF000"
+    http_status: ClassVar[int] = 500
+    name: ClassVar[str] = "error"
+
+    def __init_subclass__(cls, *, code: str, status: int) -> None:
+        cls.code, cls.http_status = code, status
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        CODES[code] = cls
+
+    def __init__(self, message: str, *, detail: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+
+
+CODES: dict[str, type[AwfError]] = {}
+"""The table of codes, filled by the classes below."""
+
+
+class InvalidArgument(AwfError, code="WF001", status=400):
+    """An argument is missing or malformed."""
+
+
+class InvalidDateRange(AwfError, code="WF002", status=400):
+    """A date is malformed, or the range ends before it begins."""
+
+
+class UnknownSetting(AwfError, code="WF003", status=400):
+    """No setting has this name."""
+
+
+class ExperimentNotFound(AwfError, code="WF101", status=404):
+    """No experiment has this key."""
+
+
+class VariationNotFound(AwfError, code="WF102", status=404):
+    """The experiment has no variation of this key."""
+
+
+class ExperimentExists(AwfError, code="WF103", status=409):
+    """An experiment of this key exists already."""
+
+
+class VariationExists(AwfError, code="WF104", status=409):
+    """The experiment has a variation of this key already."""
+
+
+class InvalidAllocations(AwfError, code="WF105", status=422):
+    """The allocations are malformed, name a variation twice or do not sum to 100."""
+
+
+class InvalidState(AwfError, code="WF106", status=409):
+    """The status of the experiment does not allow this."""
+
+
+class VariationMissing(AwfError, code="WF107", status=409):
+    """An allocated variation does not exist, so the experiment cannot start."""
+
+
+class UnknownKnob(AwfError, code="WF108", status=422):
+    """No runtime knob has this name."""
+
+
+class OutOfRange(AwfError, code="WF109", status=422):
+    """A value lies outside its guardrail, its knob's range or the budget."""
+
+
+class WrongType(AwfError, code="WF110", status=422):
+    """A value is not of its knob's type."""
+
+
+class InvalidGuardrails(AwfError, code="WF111", status=422):
+    """The guardrails are malformed."""
+
+
+class InvalidKey(AwfError, code="WF112", status=422):
+    """A key has characters or a length that keys may not have."""
+
+
+class InvalidEvent(AwfError, code="WF201", status=422):
+    """An event lacks a field or has a malformed one."""
+
+
+class NoOpenBatch(AwfError, code="WF202", status=409):
+    """Rows were sent without an open batch of the same transaction."""
+
+
+class OutsideWindow(AwfError, code="WF203", status=422):
+    """The time of an event lies outside the accepted window."""
+
+
+class UnsafeStage(AwfError, code="WF204", status=403):
+    """The staging table was not made by the SQL core."""
+
+
+class NoPlayerHashKey(AwfError, code="WF205", status=409):
+    """The database has no player hash key."""
+
+
+class EventsGone(AwfError, code="WF301", status=409):
+    """The events of a day are no longer in the database."""
+
+
+class UnsafeOwner(AwfError, code="WF401", status=500):
+    """The functions belong to a superuser."""
+
+
+class NotOwner(AwfError, code="WF402", status=403):
+    """The caller does not own the functions."""
+
+
+class UnknownRoleKind(AwfError, code="WF403", status=400):
+    """There is no such kind of role."""
+
+
+class RoleNotFound(AwfError, code="WF404", status=404):
+    """There is no such role."""
+
+
+class ServerUnreachable(AwfError, code="WF900", status=503):
+    """No connection to the database server, or it was lost."""
+
+
+class ConfigurationError(AwfError, code="WF901", status=500):
+    """An environment variable or a setting of the client is missing or malformed."""
+
+
+class NotInstalled(AwfError, code="WF902", status=503):
+    """The database lacks the SQL core, or has an older one."""
+
+
+class PermissionDenied(AwfError, code="WF903", status=403):
+    """The database role lacks a right."""
+
+
+_START_HINT = "check that the server runs and that the DSN (AWF_DATABASE_URL or --dsn) names it"
+_INSTALL_HINT = "install or upgrade the SQL core with: awf-pg install"
+_GRANT_HINT = "an administrator can grant it with: SELECT awf.grant_usage(role, kind)"
+
+# Invalid catalog or schema name, undefined function, undefined table.
+_NOT_INSTALLED = {"3F000", "42883", "42P01"}
+
+
+def from_database(error: psycopg.Error, target: str = "the database server") -> Exception:
+    """The error of ours that a database error stands for, or the database error itself."""
+    sqlstate = error.sqlstate
+    message = error.diag.message_primary or str(error).strip()
+    detail, hint = error.diag.message_detail, error.diag.message_hint
+    if connection_failed(error):
+        return ServerUnreachable(f"cannot connect to {target}", detail=message, hint=_START_HINT)
+    if sqlstate is None:
+        return error
+    if sqlstate in CODES:
+        return CODES[sqlstate](message, detail=detail, hint=hint)
+    if sqlstate in _NOT_INSTALLED:
+        return NotInstalled(message, detail=detail, hint=_INSTALL_HINT)
+    if sqlstate == "42501":
+        return PermissionDenied(message, detail=detail, hint=hint or _GRANT_HINT)
+    if sqlstate.startswith("22"):
+        return InvalidArgument(message, detail=detail, hint=hint)
+    return error
+
+
+def connection_failed(error: psycopg.Error) -> bool:
+    """Whether an error speaks of the connection and not of a statement."""
+    sqlstate = error.sqlstate
+    if sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return sqlstate.startswith(("08", "57P")) or sqlstate == "53300"
+
+
+@contextmanager
+def translated(target: str) -> Iterator[None]:
+    """Raise the errors of the database inside the block as errors of ours."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise from_database(error, target) from error

@@ -1,0 +1,95 @@
+"""One player turn: what to play it with, and what it measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Literal, Self
+
+from awf_pg.evaluate import Evaluation, Exposure, Invalid, Params
+from awf_pg.event import Event, metric_name, metric_value
+
+
+class Turn:
+    """A turn, made by `Awf.turn()`; it is recorded when its block ends.
+
+        with awf.turn(session_id=..., player_id=..., world_ref=..., adventure_ref=...) as turn:
+            answer = play(turn.params)
+            turn.metrics(outputTokens=answer.tokens, retries=answer.retries)
+
+    An exception inside the block records a failed turn and goes on its way.
+    """
+
+    __slots__ = ("_event", "_metrics", "_record", "_started_ns", "exposures", "invalid", "params")
+
+    def __init__(self, event: Event, evaluation: Evaluation, record: Callable[[Turn, Event], None]) -> None:
+        self.params: Params = evaluation.params
+        self.exposures: list[Exposure] = evaluation.exposures
+        self.invalid: list[Invalid] = evaluation.invalid
+        self._event = event
+        self._metrics: dict[str, float | bool | None] = {}
+        self._record = record
+        self._started_ns = time.perf_counter_ns()
+
+    def metrics(self, **values: float | bool | None) -> None:
+        """Set metrics: the standard ones by name, others as numbers or booleans; None stands for not known.
+
+        The turn's own latency is measured unless `turnLatencyMs` is set.
+        """
+        for name, value in values.items():
+            self[name] = value
+
+    def __setitem__(self, name: str, value: float | bool | None) -> None:
+        name = metric_name(name)
+        if name == "failed":
+            self.failed = bool(value)
+        else:
+            self._metrics[name] = None if value is None else metric_value(name, value)
+
+    def __getitem__(self, name: str) -> float | bool | None:
+        return self._metrics[metric_name(name)]
+
+    @property
+    def id(self) -> str:
+        """The id that the turn is recorded under."""
+        return self._event.id_text
+
+    @property
+    def ts(self) -> datetime:
+        """When the turn happened."""
+        return self._event.ts
+
+    @property
+    def failed(self) -> bool:
+        """Whether the turn failed; an exception inside the block sets it."""
+        return self._event.failed
+
+    @failed.setter
+    def failed(self, failed: bool) -> None:
+        self._event.failed = failed
+
+    @property
+    def model(self) -> str | None:
+        """The language model that played the turn; it may be known only at the end."""
+        return self._event.model
+
+    @model.setter
+    def model(self, model: str | None) -> None:
+        self._event.model = model
+
+    def __enter__(self) -> Self:
+        self._started_ns = time.perf_counter_ns()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Literal[False]:
+        if kind is not None:
+            self.failed = True
+        # Whole microseconds, as they are stored.
+        self._metrics.setdefault("turnLatencyMs", (time.perf_counter_ns() - self._started_ns) // 1000 / 1000)
+        self._event.metrics = {name: value for name, value in self._metrics.items() if value is not None}
+        self._record(self, self._event)
+        return False

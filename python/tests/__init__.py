@@ -1,0 +1,1 @@
+"""Tests of the Python shell, and of the SQL core through it."""

@@ -1,0 +1,361 @@
+"""The client as a game uses it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg_pool
+import pytest
+from psycopg.rows import dict_row
+
+from awf_pg import Api, Awf, ConfigurationError, Settings
+from awf_pg.errors import InvalidEvent
+from awf_pg.event import event_from_mapping, new_id
+from tests import servers
+from tests.conftest import Connect
+
+KEY = "a key of more than sixteen bytes"
+SETTINGS = Settings(player_hash_key=KEY)
+TURN: dict[str, Any] = {"session_id": "s-1", "player_id": "p-1", "world_ref": "w", "adventure_ref": "a"}
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """A DSN that nobody answers."""
+    return f"postgresql://someone:s3cret@127.0.0.1:{servers._free_port()}/game"
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Awf]]:
+    """Make clients that end with the test."""
+    started: list[Awf] = []
+
+    def start_client(dsn: str | None = None, settings: Settings = SETTINGS, **options: Any) -> Awf:
+        awf = Awf(dsn, settings=settings, **options)
+        started.append(awf)
+        return awf
+
+    yield start_client
+    for awf in started:
+        awf.close(timeout=0)
+
+
+@pytest.fixture
+def running(db: str) -> str:
+    """A database with an experiment that gives everybody eight acts."""
+    with Api(db) as api:
+        api.create_experiment("acts", "Acts", [{"variation": "eight", "percent": 100}], start_at="2020-01-01")
+        api.create_variation("acts", "eight", {"maxActs": 8})
+        api.start_experiment("acts")
+    return db
+
+
+def stored(connect: Connect) -> list[dict[str, Any]]:
+    connection = connect()
+    connection.autocommit = True
+    cursor = connection.cursor(row_factory=dict_row)
+    return cursor.execute("select * from awf.analytics_events order by ts, id").fetchall()
+
+
+# Without a database
+
+
+def test_no_database_means_defaults_and_says_so(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere)
+    with awf.turn(**TURN, defaults={"maxActs": 3}) as turn:
+        assert turn.params == {"maxActs": 3}
+    stats = awf.stats()
+    assert stats["config_loaded"] is False
+    assert "connection" in stats["config_error"]
+    assert "s3cret" not in repr(stats)
+    assert stats["queue_depth"] == 1
+    assert awf.flush(0.05) is False
+
+
+def test_analytics_needs_a_key(nowhere: str) -> None:
+    with pytest.raises(ConfigurationError, match="AWF_PLAYER_HASH_KEY"):
+        Awf(nowhere, settings=Settings())
+
+
+def test_a_database_must_be_named() -> None:
+    with pytest.raises(ConfigurationError, match="no database"):
+        Awf(settings=SETTINGS)
+
+
+def test_environment_limits_hold_even_for_defaults(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere, Settings(player_hash_key=KEY, model_max_output_tokens=2000))
+    with awf.turn(**TURN, defaults={"maxOutputTokens": 9000}) as turn:
+        assert turn.params == {"maxOutputTokens": 2000}
+        assert [one["reason"] for one in turn.invalid] == ["environment"]
+    assert awf.stats()["invalid"] == 1
+
+
+def test_wrong_types_raise_at_once(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere)
+    with pytest.raises(TypeError, match="session_id must be a str"):
+        awf.turn(**{**TURN, "session_id": uuid4()})
+    turn = awf.turn(**TURN)
+    with pytest.raises(TypeError, match="outputTokens takes a number"):
+        turn["outputTokens"] = "many"  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="outputTokens takes a number"):
+        turn["outputTokens"] = True
+    with pytest.raises(TypeError, match="mood takes a number or a boolean"):
+        turn.metrics(mood="good")  # type: ignore[arg-type]
+
+
+def test_metrics_of_a_turn(start: Callable[..., Awf], nowhere: str) -> None:
+    turn = start(nowhere).turn(**TURN)
+    turn.metrics(output_tokens=5, won=True, retries=None)
+    turn["bundleTokens"] = 3
+    assert (turn["outputTokens"], turn["bundleTokens"], turn["won"], turn["retries"]) == (5, 3, True, None)
+    turn.model = "small"
+    assert UUID(turn.id).version == 7
+
+
+def test_analytics_off_is_no_operation(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere, Settings(analytics_enabled=False))
+    with awf.turn(**TURN) as turn:
+        turn["outputTokens"] = 5
+    awf.record({"session_id": "s", "player_hash": "0" * 64, "world_ref": "w", "adventure_ref": "a"})
+    assert awf.flush(0)
+    assert awf.stats()["analytics_enabled"] is False
+    assert "queue_depth" not in awf.stats()
+
+
+def test_what_a_turn_costs(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere, Settings(player_hash_key=KEY, experiments_enabled=False))
+
+    def play(turns: int = 500) -> float:
+        started = time.perf_counter()
+        for _ in range(turns):
+            with awf.turn(**TURN) as turn:
+                turn.metrics(outputTokens=5, bundleTokens=7)
+        return (time.perf_counter() - started) / turns
+
+    # The whole of a turn but its experiments, which test_evaluate.py measures.
+    assert min(play() for _ in range(5)) < 100e-6
+
+
+# Events given as mappings
+
+
+def hashed(player_id: str) -> bytes:
+    return SETTINGS.hash_player(player_id)
+
+
+def test_event_in_either_spelling() -> None:
+    snake = {
+        "id": "0194a0c0-0000-7000-8000-000000000001", "ts": "2025-01-15T12:00:00.5Z", "session_id": "s",
+        "player_hash": "Ab" * 32, "world_ref": "w", "adventure_ref": "a", "locale": "de-DE", "model": "m",
+        "experiment_key": "e", "variation_key": "v",
+        "metrics": {"outputTokens": 5, "failed": True, "won": False},
+    }  # fmt: skip
+    camel = {
+        "id": UUID("0194a0c0-0000-7000-8000-000000000001"), "ts": datetime(2025, 1, 15, 12, 0, 0, 500_000),
+        "sessionId": "s", "playerHash": "aB" * 32, "worldRef": "w", "adventureRef": "a", "locale": "de-DE",
+        "model": "m", "assignments": [{"experiment": "e", "variation": "v", "id": 3}],
+        "metrics": {"output_tokens": 5, "failed": True, "won": False, "acts": None},
+    }  # fmt: skip
+    event = event_from_mapping(snake, hashed)
+    assert event == event_from_mapping(camel, hashed)
+    assert event.ts == datetime(2025, 1, 15, 12, 0, 0, 500_000, tzinfo=UTC)
+    assert (event.failed, event.metrics) == (True, {"outputTokens": 5, "won": False})
+    assert event.assignments == (("e", "v"),)
+
+
+def test_player_id_is_hashed() -> None:
+    event = event_from_mapping(
+        {"session_id": "s", "playerId": "p", "world_ref": "w", "adventure_ref": "a"}, hashed
+    )
+    assert event.player_hash == hashed("p")
+    assert event.locale == "en-US"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"session_id": None}, "session_id is missing"),
+        ({"session_id": 5}, "session_id must be a text"),
+        ({"player_id": None}, "player_hash is missing"),
+        ({"player_hash": "player-1"}, "64 hex digits"),
+        ({"ts": "yesterday"}, "ts must be a timestamp"),
+        ({"ts": 5}, "ts must be a timestamp"),
+        ({"id": "x"}, "id must be a UUID"),
+        ({"metrics": []}, "metrics must be an object"),
+        ({"metrics": {"mood": "good"}}, "mood takes a number or a boolean"),
+        ({"metrics": {"failed": 1}}, "failed must be true or false"),
+        ({"experiment_key": "e"}, "variation_key is missing"),
+        ({"assignments": ["e"]}, "assignments must be a list"),
+        ({"wrld": "x"}, "unknown field 'wrld'"),
+    ],
+)
+def test_what_is_wrong_with_an_event_is_said(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidEvent, match=message):
+        event_from_mapping({**TURN, **changes}, hashed)
+
+
+def test_a_raw_player_id_in_the_wrong_field_is_not_repeated() -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        event_from_mapping({**TURN, "player_hash": "jane@example.org"}, hashed)
+    assert "jane" not in str(caught.value)
+
+
+def test_ids_follow_time() -> None:
+    ids = [new_id() for _ in range(1000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 1000
+
+
+# With a database
+
+
+def test_turns_are_stored(start: Callable[..., Awf], running: str, connect: Connect) -> None:
+    awf = start(running)
+    at = datetime.now(UTC) - timedelta(hours=1)
+    with awf.turn(**TURN, locale="de-DE", model="small", defaults={"maxActs": 3}, ts=at) as turn:
+        assert turn.params == {"maxActs": 8}
+        turn.metrics(outputTokens=512, modelLatencyMs=12.5, won=True)
+    assert awf.flush()
+    (row,) = stored(connect)
+    assert str(row["id"]) == turn.id
+    assert row["ts"] == at
+    assert row["player_hash"] == SETTINGS.hash_player("p-1").hex()
+    assert (row["session_id"], row["world_ref"], row["adventure_ref"], row["locale"]) == (
+        "s-1",
+        "w",
+        "a",
+        "de-DE",
+    )
+    assert (row["experiment_key"], row["variation_key"]) == ("acts", "eight")
+    assert row["metrics"].pop("turnLatencyMs") >= 0
+    assert row["metrics"] == {"outputTokens": 512, "modelLatencyMs": 12.5, "won": True, "model": "small"}
+    stats = awf.stats()
+    assert (stats["accepted"], stats["exposures"], stats["batches"]) == (1, 1, {"direct": 1, "careful": 0})
+    assert stats["config_loaded"]
+
+
+def test_an_exception_records_a_failed_turn(start: Callable[..., Awf], db: str, connect: Connect) -> None:
+    awf = start(db)
+
+    def play() -> None:
+        with awf.turn(**TURN) as turn:
+            turn["turnLatencyMs"] = 7
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        play()
+    assert awf.flush()
+    (row,) = stored(connect)
+    assert row["metrics"] == {"failed": True, "turnLatencyMs": 7}
+
+
+def test_a_bad_value_is_rejected_and_breaks_no_turn(
+    start: Callable[..., Awf], db: str, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="awf.flush")
+    awf = start(db)
+    for tokens in (5, 3.7, -1, float("nan"), 2**70):
+        with awf.turn(**TURN) as turn:
+            turn["outputTokens"] = tokens
+    assert awf.flush()
+    assert [row["metrics"]["outputTokens"] for row in stored(connect)] == [5]
+    stats = awf.stats()
+    assert (stats["accepted"], stats["rejected"], stats["batches"]) == (1, 4, {"direct": 0, "careful": 1})
+    assert "4 of 5 events were rejected" in caplog.text
+
+
+def test_recorded_events_are_stored_once(start: Callable[..., Awf], running: str, connect: Connect) -> None:
+    awf = start(running)
+    event = {
+        **TURN, "id": str(uuid4()), "ts": datetime.now(UTC), "experimentKey": "acts", "variationKey": "eight",
+        "metrics": {"acts": 2},
+    }  # fmt: skip
+    for _ in range(2):
+        awf.record(event)
+        assert awf.flush()
+    (row,) = stored(connect)
+    assert (row["experiment_key"], row["variation_key"]) == ("acts", "eight")
+    assert (awf.stats()["accepted"], awf.stats()["duplicate"]) == (1, 1)
+
+
+def test_experiments_off_means_defaults(start: Callable[..., Awf], running: str) -> None:
+    awf = start(running, Settings(player_hash_key=KEY, experiments_enabled=False))
+    with awf.turn(**TURN, defaults={"maxActs": 3}) as turn:
+        assert turn.params == {"maxActs": 3}
+        assert turn.exposures == []
+
+
+def test_analytics_off_keeps_the_experiments(
+    start: Callable[..., Awf], running: str, connect: Connect
+) -> None:
+    awf = start(running, Settings(analytics_enabled=False))
+    with awf.turn(**TURN) as turn:
+        assert turn.params == {"maxActs": 8}
+    assert awf.flush()
+    assert stored(connect) == []
+
+
+def test_configuration_is_renewed(start: Callable[..., Awf], db: str) -> None:
+    awf = start(db)
+    assert awf.turn(**TURN).params == {}
+    awf.create_experiment("acts", "Acts", [{"variation": "eight", "percent": 100}])
+    awf.create_variation("acts", "eight", {"maxActs": 8})
+    awf.start_experiment("acts")
+    assert awf.refresh_config()
+    assert awf.turn(**TURN).params == {"maxActs": 8}
+
+
+def test_client_and_database_give_the_same_params(start: Callable[..., Awf], running: str) -> None:
+    awf = start(running)
+    turn = awf.turn(**TURN, defaults={"maxActs": 3, "other": 1})
+    assert awf.turn_params("s-1", None, {"maxActs": 3, "other": 1}) == {
+        "params": turn.params,
+        "exposures": turn.exposures,
+        "invalid": turn.invalid,
+    }
+
+
+def test_a_pool_will_do(start: Callable[..., Awf], running: str, connect: Connect) -> None:
+    with psycopg_pool.ConnectionPool(running, min_size=1, max_size=2, open=True) as pool:
+        awf = start(pool=pool, application_name="the-game")
+        with awf.turn(**TURN) as turn:
+            assert turn.params == {"maxActs": 8}
+        assert awf.flush()
+        assert awf.version()
+        awf.close()
+        with pool.connection() as connection:
+            (name,) = connection.execute("show application_name").fetchone() or ("?",)
+            assert name != "the-game"
+    assert len(stored(connect)) == 1
+    clients = connect().execute("select client from awf.ingest_log").fetchall()
+    assert clients == [("the-game",)]
+
+
+def test_application_name_is_set(db: str) -> None:
+    with Api(db, application_name="the-game") as api:
+        api.version()
+        (row,) = api._rows("version")
+        with api._source.transaction() as connection:
+            assert connection.info.parameter_status("application_name") == "the-game"
+        assert row["version"] == api.version()
+
+
+def test_a_writer_needs_no_other_right(start: Callable[..., Awf], running: str, connect: Connect) -> None:
+    awf = start(running.replace("user=postgres", "user=t_writer"))
+    with awf.turn(**TURN) as turn:
+        assert turn.params == {"maxActs": 8}
+    assert awf.flush(5), awf.stats()
+    assert awf.stats()["batches"] == {"direct": 1, "careful": 0}
+    assert len(stored(connect)) == 1
+
+
+def test_notices_are_passed_on(running: str) -> None:
+    notices: list[str] = []
+    with Api(running, on_notice=notices.append) as api:
+        assert api.experiment_report("acts", "2020-01-01", "2020-01-02") == []
+    assert len(notices) == 1

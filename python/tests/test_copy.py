@@ -1,0 +1,238 @@
+"""Batches of events on both paths, against a real server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+
+from awf_pg.admin import Api
+from awf_pg.connect import Source
+from awf_pg.copy import Writer, Written, _array, _microseconds
+from awf_pg.event import METRICS, Event
+from awf_pg.recorder import Recorder
+from tests import scale
+from tests.conftest import Connect
+
+NOW = datetime.now(UTC).replace(microsecond=123_456)
+HASH = bytes(range(32))
+
+
+def event(number: int = 0, **changes: Any) -> Event:
+    made = Event(
+        session_id=f"s-{number}",
+        player_hash=HASH,
+        world_ref=f"world {number % 3}",
+        adventure_ref="adventure",
+        metrics={"outputTokens": number, "turnLatencyMs": number / 8},
+        ts=NOW - timedelta(hours=number),
+    )
+    return replace(made, **changes)
+
+
+@pytest.fixture
+def writer(db: str) -> Iterator[Writer]:
+    """A writer with the rights of one, no more."""
+    made = Writer(Source(make_conninfo(db, user="t_writer"), None, "test"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def query(connect: Connect) -> Any:
+    connection = connect(autocommit=True)
+
+    def run(statement: str) -> list[dict[str, Any]]:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement.encode()).fetchall()
+
+    return run
+
+
+def test_every_column_arrives(writer: Writer, query: Any) -> None:
+    metrics: dict[str, float | bool] = {name: float(place) for place, name in enumerate(METRICS)}
+    extra = {"won": True, "score": 1.5}
+    sent = event(locale="de-DE", model="small", assignments=(3, 9), failed=True, metrics={**metrics, **extra})
+    assert writer.write([sent]) == Written("direct", 1)
+    (row,) = query(
+        """select e.*, w.value as world, a.value as adventure, l.value as locale, m.value as model
+        from awf.turn_events as e
+        join awf.dimensions as w on w.id = e.world_id join awf.dimensions as a on a.id = e.adventure_id
+        join awf.dimensions as l on l.id = e.locale_id join awf.dimensions as m on m.id = e.model_id"""
+    )
+    assert (row["ts"], str(row["id"]), row["session_id"]) == (sent.ts, sent.id_text, "s-0")
+    assert (row["player_hash"], row["failed"], row["assignments"]) == (HASH, True, [3, 9])
+    assert (row["world"], row["adventure"], row["locale"], row["model"]) == (
+        "world 0",
+        "adventure",
+        "de-DE",
+        "small",
+    )
+    for name, column in METRICS.items():
+        assert row[column] == metrics[name] * (1000 if column.endswith("_us") else 1), name
+    assert row["extra"] == extra
+
+
+def test_what_is_missing_stays_null(writer: Writer, query: Any) -> None:
+    writer.write([event(metrics={})])
+    (row,) = query("select * from awf.turn_events")
+    for column in (*METRICS.values(), "model_id", "assignments", "extra"):
+        assert row[column] is None, column
+
+
+def test_all_days_of_a_batch_land_together(writer: Writer, query: Any) -> None:
+    sent = [event(number) for number in range(100)]
+    assert writer.write(sent) == Written("direct", 100)
+    log = query("select day, path, rows, client, xid from awf.ingest_log order by day")
+    assert [row["day"] for row in log] == sorted({one.ts.date() for one in sent})
+    assert sum(row["rows"] for row in log) == 100
+    assert {row["path"] for row in log} == {"direct"}
+    assert {row["client"] for row in log} == {"test"}
+    assert len({row["xid"] for row in log}) == 1
+
+
+def test_a_batch_sent_twice_changes_nothing(writer: Writer, query: Any) -> None:
+    sent = [event(number) for number in range(50)]
+    writer.write(sent)
+    before = query("select * from awf.turn_events order by ts, id")
+    assert writer.write(sent) == Written("careful", 0, duplicate=50)
+    assert writer.write([*sent, event(60)]) == Written("careful", 1, duplicate=50)
+    after = query("select * from awf.turn_events where session_id <> 's-60' order by ts, id")
+    assert before == after
+
+
+BAD = {
+    "NUL in a text": ({"session_id": "a\0b"}, "bad_text"),
+    "half a surrogate pair": ({"world_ref": "\ud800"}, "bad_text"),
+    "a text of another type": ({"session_id": 5}, "wrong_type"),
+    "negative metric": ({"metrics": {"retries": -1}}, "bad_metric"),
+    "metric beyond int4": ({"metrics": {"outputTokens": 2**31}}, "bad_metric"),
+    "metric beyond int8": ({"metrics": {"outputTokens": 2**64}}, "bad_metric"),
+    "fraction of a token": ({"metrics": {"outputTokens": 1.5}}, "bad_metric"),
+    "latency that is no number": ({"metrics": {"turnLatencyMs": float("nan")}}, "bad_metric"),
+    "endless latency": ({"metrics": {"modelLatencyMs": float("inf")}}, "bad_metric"),
+    "extra that is no number": ({"metrics": {"mood": float("nan")}}, "not_encodable"),
+    "NUL in the name of a metric": ({"metrics": {"a\0b": 1}}, "not_encodable"),
+    "unknown variation": ({"assignments": (("no-experiment", "x"),)}, "unknown_variation"),
+    "NUL in a variation": ({"assignments": (("no\0experiment", "x"),)}, "unknown_variation"),
+    "long ago": ({"ts": datetime(1990, 1, 1, tzinfo=UTC)}, "ts_out_of_window"),
+    "first year": ({"ts": datetime(1, 1, 1, tzinfo=UTC)}, "ts_out_of_window"),
+    "no session": ({"session_id": ""}, "missing_session"),
+    "long session": ({"session_id": "s" * 201}, "too_long"),
+    "no world": ({"world_ref": ""}, "missing_world"),
+    "long world": ({"world_ref": "w" * 201}, "too_long"),
+    "short hash": ({"player_hash": b"short"}, "bad_player_hash"),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason"), BAD.values(), ids=BAD)
+def test_one_bad_row_costs_the_others_nothing(
+    writer: Writer, query: Any, changes: dict[str, Any], reason: str
+) -> None:
+    sent = [event(number) for number in range(10)]
+    sent[3] = event(3, **changes)
+    written = writer.write(sent)
+    assert (written.path, written.accepted, written.duplicate, written.rejected) == ("careful", 9, 0, 1)
+    assert [
+        row["output_tokens"] for row in query("select output_tokens from awf.turn_events order by ts desc")
+    ] == [number for number in range(10) if number != 3]
+    (rejected,) = query("select * from awf.rejected_events")
+    assert rejected["reason"] == reason
+    assert rejected["detail"]
+    assert rejected["event"]["id"] == sent[3].id_text
+
+
+def test_a_rejected_variation_does_not_take_the_known_ones_along(db: str, writer: Writer, query: Any) -> None:
+    with Api(db) as api:
+        api.create_experiment("x", "X", [{"variation": "v", "percent": 100}])
+        api.create_variation("x", "v")
+    good, bad = event(1, assignments=(("x", "v"),)), event(2, assignments=(("x", "w"),), world_ref="\0")
+    assert writer.write([good, bad]) == Written("careful", 1, rejected=1)
+    (row,) = query("select experiment_key, variation_key from awf.analytics_events")
+    assert (row["experiment_key"], row["variation_key"]) == ("x", "v")
+
+
+def test_a_variation_made_anew_gets_its_new_number(db: str, writer: Writer, query: Any) -> None:
+    with Api(db) as api:
+        for number in range(2):
+            api.create_experiment("x", "X")
+            api.create_variation("x", "v")
+            writer.write([event(number, assignments=(("x", "v"),))])
+            api.delete_experiment("x")
+    assert len({row["assignments"][0] for row in query("select assignments from awf.turn_events")}) == 2
+
+
+def test_a_lost_connection_loses_and_doubles_nothing(db: str, connect: Connect, query: Any) -> None:
+    """The server ends the writer's connection again and again while four threads record."""
+    dsn = make_conninfo(db, user="t_writer")
+    recorder = Recorder(Writer(Source(dsn, None, "victim")), batch_ms=5, batch_max=50)
+    connection = connect(autocommit=True)
+    per_thread = scale.examples(10_000)
+    done = threading.Event()
+
+    def disturb() -> None:
+        kill = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'"
+        while not done.wait(0.02):
+            connection.execute(kill)
+
+    def play(thread: int) -> None:
+        for number in range(per_thread):
+            recorder.put(event(number % 40, session_id=f"{thread}-{number}"))
+
+    disturber = threading.Thread(target=disturb)
+    players = [threading.Thread(target=play, args=[thread]) for thread in range(4)]
+    for one in (disturber, *players):
+        one.start()
+    for one in players:
+        one.join()
+    recorder.flush(2)
+    done.set()
+    disturber.join()
+    assert recorder.close(60)
+    (row,) = query("select count(*) as rows, count(distinct session_id) as sessions from awf.turn_events")
+    assert (row["rows"], row["sessions"]) == (4 * per_thread, 4 * per_thread)
+    assert recorder.stats().flush_failures > 0
+
+
+def test_client_and_database_store_the_same(db: str, writer: Writer, query: Any) -> None:
+    numbers = st.integers(0, 2**31 - 1) | st.floats(0, 2_000_000, allow_subnormal=False)
+    latencies = st.dictionaries(st.sampled_from(["turnLatencyMs", "modelLatencyMs", "bundleMs"]), numbers)
+    others = st.dictionaries(st.sampled_from(["won", "score"]), st.booleans() | st.integers() | numbers)
+    columns = ", ".join(
+        (*METRICS.values(), "extra", "ts", "player_hash", "assignments", "failed", "world_id")
+    )
+
+    @given(latencies, others, st.booleans())
+    def check(latency: dict[str, Any], other: dict[str, Any], failed: bool) -> None:
+        ms = {name: value for name, value in latency.items() if value <= 2_000_000}
+        ours = event(0, metrics=ms | other | {"acts": 3.0}, failed=failed)
+        theirs = replace(ours, id=event(0).id)
+        assert writer.write([ours]).path == "direct"
+        with Api(db) as api:
+            api.record_turn(theirs.to_json() | {"assignments": []})
+        rows = query(
+            f"select {columns} from awf.turn_events where id in ('{ours.id_text}', '{theirs.id_text}')"
+        )
+        assert rows[0] == rows[1]
+
+    check()
+
+
+@given(st.decimals(0, 2_000_000, places=4))
+def test_microseconds_are_rounded_as_decimals(ms: Decimal) -> None:
+    assert _microseconds("bundleMs", float(ms)) == (ms * 1000).to_integral_value(ROUND_HALF_UP)
+
+
+def test_array_on_the_wire(connect: Connect) -> None:
+    with connect().cursor(binary=True) as cursor:
+        (expected,) = cursor.execute("select array_send(array[3, -1, 2147483647])").fetchone() or (b"",)
+    assert _array((3, -1, 2**31 - 1)) == expected

@@ -1,0 +1,2 @@
+-- Functions of earlier versions that are gone or whose signature changed are dropped here, before the new ones are made.
+-- There are none yet.

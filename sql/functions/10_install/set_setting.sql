@@ -1,0 +1,42 @@
+-- Changes a database-wide setting.
+-- Called by admins and by "awf-pg install".
+-- Bumps the revision of the configuration.
+create or replace function awf.set_setting(p_name text, p_value jsonb)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_value constant jsonb := nullif(p_value, 'null'::jsonb);
+    v_type text;
+begin
+    perform awf._require_safe_owner();
+    select s.type into v_type from awf.settings as s where s.name = p_name;
+    if v_type is null then
+        raise exception using
+            errcode = 'WF003',
+            message = format('there is no setting "%s"', p_name),
+            hint = 'Settings: ' || (select string_agg(s.name, ', ' order by s.name) from awf.settings as s) || '.';
+    end if;
+    if jsonb_typeof(v_value) <> v_type
+        or (v_type = 'number' and v_value::numeric < 0)
+        or (p_name = 'hash_basis' and coalesce(v_value #>> '{}', '') not in ('session', 'player'))
+        or (p_name like 'ingest%' and v_value is null) then
+        raise exception using
+            errcode = 'WF001',
+            message = format('setting "%s" cannot be %s', p_name, coalesce(v_value::text, 'null')),
+            hint = case
+                when p_name = 'hash_basis' then 'It is "session" or "player".'
+                else 'It is a number, 0 or more.'
+            end;
+    end if;
+    update awf.settings as s set value = v_value, updated_at = awf._now() where s.name = p_name;
+end;
+$$;
+comment on function awf.set_setting(text, jsonb) is
+'Changes a database-wide setting (table settings). p_value is JSON: a string, a number, or null for "not set".
+Errors: WF003 (no such setting), WF001 (a value that does not fit).
+Example: SELECT awf.set_setting(''model_max_output_tokens'', ''2000'');';

@@ -1,0 +1,29 @@
+-- Deletes an experiment with its variations and exposures; its events and rollups stay.
+-- Called by admins.
+-- Locks the experiment's row; deletes as many rows as it has units.
+create or replace function awf.delete_experiment(p_key text)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_id constant bigint := awf._find_experiment(p_key, true);
+begin
+    perform awf._require_safe_owner();
+    if (select e.status = 'running' from awf.experiments as e where e.id = v_id) then
+        raise exception using
+            errcode = 'WF106',
+            message = format('experiment "%s" is running', p_key),
+            hint = 'Stop it first: awf.stop_experiment() (awf-pg experiment stop).';
+    end if;
+    delete from awf.exposures as x where x.experiment_id = v_id;
+    delete from awf.experiments as e where e.id = v_id;
+end;
+$$;
+comment on function awf.delete_experiment(text) is
+'Deletes an experiment that is not running, with its variations and exposures. Its events and daily totals stay.
+Errors: WF101 (no such experiment), WF106 (it is running).
+Example: SELECT awf.delete_experiment(''token-budget-test'');';

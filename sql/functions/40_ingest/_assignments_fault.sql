@@ -1,0 +1,22 @@
+-- Says which variation of an event document does not exist.
+-- Called by _document_fault().
+-- Costs one lookup for each variation.
+create or replace function awf._assignments_fault(p_event jsonb)
+returns text
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (
+        select format('unknown_variation: experiment "%s" has no variation "%s"', left(a.experiment, 80), left(a.variation, 80))
+        from awf._event_variations(p_event) as a
+        where awf._variation_id(a.experiment, a.variation) is null
+        order by a.place
+        limit 1
+    );
+end;
+$$;
+comment on function awf._assignments_fault(jsonb) is '"unknown_variation: which one"; NULL when all of them exist.';

@@ -1,0 +1,33 @@
+-- Says which metric of an event document cannot be stored.
+-- Called by _document_fault().
+-- Costs a walk over the metrics.
+create or replace function awf._metrics_fault(p_metrics jsonb)
+returns text
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (
+        select case
+            when m.id = 0 and jsonb_typeof(x.value) <> 'boolean' then format('bad_metric: failed is %s, not true or false', x.value)
+            when m.id > 0 and jsonb_typeof(x.value) <> 'number'
+                then format('bad_metric: %s is of type %s, not a number', x.key, jsonb_typeof(x.value))
+            when m.id > 0 and (x.value #>> '{}')::numeric * m.scale not between 0 and 2147483647
+                then format('bad_metric: %s is %s; it must lie between 0 and %s', x.key, x.value, trunc(2147483647.0 / m.scale, 3))
+            when m.scale = 1 and m.id > 0 and (x.value #>> '{}')::numeric % 1 <> 0
+                then format('bad_metric: %s is %s, not a whole number', x.key, x.value)
+            when m.id is null and jsonb_typeof(x.value) not in ('number', 'boolean')
+                then format('bad_extra: metric "%s" is of type %s, not a number or boolean', left(x.key, 60), jsonb_typeof(x.value))
+        end as fault
+        from jsonb_each(p_metrics) as x
+        left join awf.metrics as m on x.key = m.name
+        where x.key <> 'model'
+        order by fault nulls last
+        limit 1
+    );
+end;
+$$;
+comment on function awf._metrics_fault(jsonb) is '"reason: what is wrong" with a metrics document; NULL when all of it can be stored.';

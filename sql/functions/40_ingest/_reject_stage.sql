@@ -1,0 +1,46 @@
+-- Marks the bad rows of the stage and keeps them as rejected events.
+-- Called by ingest_batch().
+-- Costs one check a row.
+create or replace function awf._reject_stage()
+returns integer
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_rejected integer;
+begin
+    update pg_temp.awf_stage as s set fault = f.fault
+    from (
+        select
+            t.ctid,
+            awf._event_fault(
+                t.ts, t.id, t.session_id, t.player_hash, t.world_ref, t.adventure_ref, t.locale, t.model, t.assignments,
+                array[
+                    t.turn_latency_us, t.model_latency_us, t.bundle_us, t.bundle_tokens, t.output_tokens, t.retries,
+                    t.fallbacks, t.tool_calls, t.acts, t.choices, t.time_advance_ticks
+                ],
+                t.extra, w.oldest, w.newest, k.ids
+            ) as fault
+        from pg_temp.awf_stage as t
+        cross join awf._event_window() as w
+        cross join (select array_agg(v.id) as ids from awf.variation_ids as v) as k
+        where t.fault is null
+        offset 0
+    ) as f
+    where s.ctid = f.ctid and f.fault is not null;
+    insert into awf.rejected_events (reason, detail, player_hash, event)
+    select
+        split_part(s.fault, ': ', 1),
+        substring(s.fault from position(': ' in s.fault) + 2),
+        case when octet_length(s.player_hash) = 32 then s.player_hash end,
+        awf._event_remains(to_jsonb(s) - 'fault')
+    from pg_temp.awf_stage as s
+    where s.fault is not null;
+    get diagnostics v_rejected = row_count;
+    return v_rejected;
+end;
+$$;
+comment on function awf._reject_stage() is 'Moves the bad rows of the stage to rejected_events; returns how many.';

@@ -1,0 +1,43 @@
+-- Adds the events of new batches to the rollups: the daily totals and the first exposures.
+-- Called every minute, by an admin, a scheduler or the CLI. A second call at the same time returns at once with zeros.
+-- Costs in proportion to the new events; locks the cells it changes until the transaction ends.
+create or replace function awf.refresh_rollups(p_max_batches integer default 5000)
+returns table (batches integer, events bigint, days integer)
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_refresh_id bigint;
+    v_claim record;
+    v_condition text;
+    v_days date[] := array[]::date[];
+begin
+    perform awf._require_safe_owner();
+    batches := 0;
+    events := 0;
+    if awf._try_rollup_lock(false) then
+        v_refresh_id := nextval('awf.refresh_id_seq');
+        for v_claim in select c.* from awf._claim_batches(v_refresh_id, p_max_batches) as c loop
+            v_condition := format(
+                'e.batch_id between %s and %s and exists ('
+                'select from awf.ingest_log as l where l.batch_id = e.batch_id and l.refresh_id = %s)',
+                v_claim.low, v_claim.high, v_refresh_id
+            );
+            events := events + awf._add_totals(v_claim.day, v_condition);
+            perform awf._add_exposures(v_claim.day, v_condition);
+            batches := batches + v_claim.batches;
+            v_days := v_days || v_claim.day;
+        end loop;
+    end if;
+    days := (select count(distinct d.day) from unnest(v_days) as d (day));
+    return next;
+end;
+$$;
+comment on function awf.refresh_rollups(integer) is
+'Adds the events of committed batches that were not rolled up yet to daily_totals and exposures, at most p_max_batches of them, all
+in one transaction: call it until batches is 0. Returns how many batches, events and days there were; zeros when there is nothing
+to do or another refresh is at work.
+Example: SELECT * FROM awf.refresh_rollups();';

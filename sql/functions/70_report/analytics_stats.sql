@@ -1,0 +1,54 @@
+-- How the pipeline is doing, on the server's side.
+-- Called by readers, analysts, admins and the CLI.
+-- Costs a scan of the waiting batches, of the newest partition and of the rejected events.
+create or replace function awf.analytics_stats()
+returns jsonb
+language plpgsql
+stable
+parallel restricted
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform awf._require_safe_owner();
+    return jsonb_build_object(
+        'version', awf.version(),
+        'revision', (select c.revision from awf.config_state as c),
+        'events', (
+            select jsonb_build_object('rolledUp', coalesce(sum(d.n), 0), 'firstDay', min(d.day), 'lastDay', max(d.day))
+            from awf.daily_totals as d
+            where d.variation_id = 0 and d.metric_id = 0
+        ),
+        'lastEventAt', awf._last_event_at(),
+        'batches', (
+            select jsonb_build_object(
+                'waiting', count(*) filter (where l.rolled_up_at is null),
+                'oldestWaiting', min(l.opened_at) filter (where l.rolled_up_at is null),
+                'rolledUp', count(*) filter (where l.rolled_up_at is not null),
+                'direct', count(*) filter (where l.path = 'direct'),
+                'careful', count(*) filter (where l.path = 'careful'),
+                'insert', count(*) filter (where l.path = 'insert')
+            )
+            from awf.ingest_log as l
+        ),
+        'rejected', jsonb_build_object(
+            'total', (select count(*) from awf.rejected_events),
+            'byReason', (
+                select coalesce(jsonb_object_agg(r.reason, r.n), '{}')
+                from (select e.reason, count(*) as n from awf.rejected_events as e group by e.reason) as r
+            )
+        ),
+        'exposures', (select count(*) from awf.exposures),
+        'partitions', (
+            select jsonb_build_object('count', count(*), 'first', min(c.relname), 'last', max(c.relname))
+            from pg_catalog.pg_inherits as i
+            inner join pg_catalog.pg_class as c on i.inhrelid = c.oid
+            where i.inhparent = 'awf.turn_events'::regclass
+        )
+    );
+end;
+$$;
+comment on function awf.analytics_stats() is
+'State of the pipeline as JSON: {version, revision, events: {rolledUp, firstDay, lastDay}, lastEventAt, batches: {waiting,
+oldestWaiting, rolledUp, direct, careful, insert}, rejected: {total, byReason}, exposures, partitions: {count, first, last}}.
+Example: SELECT jsonb_pretty(awf.analytics_stats());';

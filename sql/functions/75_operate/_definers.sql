@@ -1,0 +1,44 @@
+-- The functions that run with the owner's rights (SECURITY DEFINER), each for a reason: the one list, held by a test.
+-- Called by the catalogue test only.
+-- Costs nothing: a constant.
+create or replace function awf._definers()
+returns table (function_name text, reason text)
+language sql
+immutable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+    values
+    ('grant_usage', 'grants on the owner''s objects'),
+    ('revoke_usage', 'revokes on the owner''s objects'),
+    ('set_setting', 'checked change of a table that nobody may write'),
+    ('set_player_hash_key', 'writes the secret that nobody may read'),
+    ('hash_player', 'reads the secret that nobody may read'),
+    ('create_experiment', 'checked change of a table that nobody may write'),
+    ('update_experiment', 'checked change of a table that nobody may write'),
+    ('delete_experiment', 'checked change of a table that nobody may write'),
+    ('start_experiment', 'checked change of a table that nobody may write'),
+    ('stop_experiment', 'checked change of a table that nobody may write'),
+    ('create_variation', 'checked change of a table that nobody may write'),
+    ('update_variation', 'checked change of a table that nobody may write'),
+    ('delete_variation', 'checked change of a table that nobody may write'),
+    ('_touch_config', 'trigger: counts the revision, which nobody may write'),
+    ('active_config', 'writers read the configuration, but no table'),
+    ('assign', 'writers ask for assignments, but read no table'),
+    ('turn_params', 'writers ask for parameters, but read no table'),
+    ('dimension_ids', 'writers add to the dictionaries, but read no table'),
+    ('open_batch', 'makes partitions and writes the ingest log'),
+    ('_guard_copy', 'trigger: reads the ingest log, which writers may not'),
+    ('open_stage', 'makes the staging table as its owner'),
+    ('ingest_batch', 'writes events, which writers may only COPY into an open batch'),
+    ('reject_event', 'writes rejected events, which writers may not read'),
+    ('record_turn', 'writes events'),
+    ('record_turns', 'writes events'),
+    ('_insert_analytics_event', 'trigger: writes events'),
+    ('refresh_rollups', 'writes rollups that nobody may write'),
+    ('rollup_daily', 'writes rollups that nobody may write'),
+    ('backfill', 'writes rollups that nobody may write'),
+    ('analytics_stats', 'counts rows that readers may not see');
+$$;
+comment on function awf._definers() is 'Every SECURITY DEFINER function of schema awf, with the reason why it is one.';

@@ -1,0 +1,40 @@
+-- Which kind of role may call which function: the one list of function rights.
+-- Called by _apply_grants().
+-- Costs nothing: a constant.
+create or replace function awf._function_rights()
+returns table (kind text, function_name text)
+language sql
+immutable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+    select k.kind, f.name
+    from (values ('reader'), ('analyst'), ('writer'), ('admin')) as k (kind)
+    cross join (
+        values ('version'), ('_now'), ('_caller'), ('hash_unit'), ('equal_weights'), ('bucket_ranges'), ('choose_variation')
+    ) as f (name)
+    union all
+    select k.kind, f.name
+    from (values ('reader'), ('analyst'), ('admin')) as k (kind)
+    cross join (
+        values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
+        ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('experiment_report'), ('analytics_stats'), ('assign'),
+        ('active_config')
+    ) as f (name)
+    union all
+    select k.kind, f.name
+    from (values ('writer'), ('admin')) as k (kind)
+    cross join (
+        values ('active_config'), ('assign'), ('turn_params'), ('hash_player'), ('dimension_ids'), ('open_batch'),
+        ('open_stage'), ('ingest_batch'), ('reject_event'), ('record_turn'), ('record_turns')
+    ) as f (name)
+    union all
+    select 'admin', f.name
+    from (
+        values ('create_experiment'), ('update_experiment'), ('delete_experiment'), ('start_experiment'), ('stop_experiment'),
+        ('create_variation'), ('update_variation'), ('delete_variation'), ('set_setting'), ('set_player_hash_key'),
+        ('refresh_rollups'), ('rollup_daily'), ('backfill')
+    ) as f (name);
+$$;
+comment on function awf._function_rights() is 'Function rights of each kind of role.';

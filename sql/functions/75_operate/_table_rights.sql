@@ -1,0 +1,46 @@
+-- Which kind of role may read which table or view, and which columns: the one list of table rights.
+-- Called by _apply_grants().
+-- Costs nothing: a constant.
+create or replace function awf._table_rights()
+returns table (kind text, relation text, privilege text)
+language sql
+immutable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+    with shared (relation, privilege) as (
+        values
+        ('experiments', 'select'),
+        ('experiment_variations', 'select'),
+        ('variation_ids', 'select'),
+        ('dimensions', 'select'),
+        ('settings', 'select'),
+        ('knobs', 'select'),
+        ('metrics', 'select'),
+        ('config_state', 'select'),
+        ('daily_totals', 'select'),
+        ('daily_rollups', 'select')
+    ),
+
+    raw (relation, privilege) as (
+        values
+        ('exposures', 'select'),
+        ('turn_events', 'select'),
+        ('analytics_events', 'select'),
+        ('ingest_log', 'select'),
+        ('rejected_events', 'select'),
+        ('schema_steps', 'select'),
+        ('role_grants', 'select')
+    )
+
+    select k.kind, s.relation, s.privilege from shared as s cross join (values ('reader'), ('analyst'), ('admin')) as k (kind)
+    union all
+    select k.kind, r.relation, r.privilege from raw as r cross join (values ('analyst'), ('admin')) as k (kind)
+    union all
+    -- Enough to count first exposures, and nothing that names a unit.
+    select 'reader', 'exposures', 'select (experiment_id, variation_id, locale_id, first_ts)'
+    union all
+    select k.kind, 'analytics_events', 'insert' from (values ('writer'), ('admin')) as k (kind);
+$$;
+comment on function awf._table_rights() is 'Table and view rights of each kind of role.';

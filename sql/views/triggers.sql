@@ -1,0 +1,15 @@
+-- Triggers of the experiment tables. They call functions of the extension, so they are made anew at every migration.
+
+create or replace trigger touch_row before update on awf.experiments
+for each row execute function awf._touch_row();
+create or replace trigger touch_row before update on awf.experiment_variations
+for each row execute function awf._touch_row();
+
+create or replace trigger touch_config after insert or update or delete on awf.experiments
+for each row execute function awf._touch_config();
+create or replace trigger touch_config after insert or update or delete on awf.experiment_variations
+for each row execute function awf._touch_config();
+create or replace trigger touch_config after insert or update or delete on awf.knobs
+for each row execute function awf._touch_config();
+create or replace trigger touch_config after update on awf.settings
+for each row execute function awf._touch_config();
