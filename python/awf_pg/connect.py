@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ class Source:
         self._pool = pool
         self._application_name = application_name
         self._connection: Connection | None = None
+        # A connection has one transaction at a time, so the threads take turns.
+        self._turn = threading.Lock()
         self._parameters = _parameters(dsn, application_name) if pool is None else {}
         self.target = describe(self._parameters) if pool is None else f"the database of pool {pool.name!r}"
 
@@ -38,16 +41,20 @@ class Source:
 
     def close(self) -> None:
         """Close the own connection; the next use opens another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
 
     @contextmanager
     def _own(self) -> Iterator[Connection]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(**self._parameters, autocommit=True, prepare_threshold=None)
-        with self._connection.transaction():
-            yield self._connection
+        with self._turn:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(
+                    **self._parameters, autocommit=True, prepare_threshold=None
+                )
+            with self._connection.transaction():
+                yield self._connection
 
     @contextmanager
     def _borrowed(self, pool: ConnectionPool[Any]) -> Iterator[Connection]:

@@ -110,7 +110,7 @@ class Writer:
             opened = execute(connection, "select table_name from awf.open_batch(%s, %s)", [day, len(of_day)])
             batch = opened.fetchone()
             assert batch is not None
-            # The function returns the name schema-qualified and quoted. The rows are made while the server reads.
+            # The name comes schema-qualified and quoted. The rows are made while the server reads.
             _copy(connection, sql.SQL(batch[0]), _DIRECT, map(self._dimensions.direct_row, of_day))
         return Written("direct", len(events))
 
@@ -264,7 +264,10 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
         if place is None:
             extra[name] = value
             continue
-        whole = _microseconds(name, value) if place < _LATENCIES else _whole(name, value)
+        if place < _LATENCIES:
+            whole = _microseconds(name, value)
+        else:
+            whole = value if type(value) is int else _whole(name, value)
         # psycopg would cut an integer that is too long, without a word.
         if not -limit <= whole < limit:
             raise _Refusal("bad_metric", f"{name} is out of range: {value!r}")
@@ -275,7 +278,7 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
 
 
 def _microseconds(name: str, ms: float) -> int:
-    """Whole microseconds as SQL rounds them: in decimals, halves up, where the binary product is close to a half."""
+    """Whole microseconds as SQL rounds them: halves up, in decimals where the binary product is close."""
     product = ms * 1000
     if not -math.inf < product < math.inf:
         raise _Refusal("bad_metric", f"{name} is {ms!r}, not a number")
@@ -286,8 +289,6 @@ def _microseconds(name: str, ms: float) -> int:
 
 
 def _whole(name: str, value: float) -> int:
-    if type(value) is int:
-        return value
     if isinstance(value, float) and not value.is_integer():
         raise _Refusal("bad_metric", f"{name} is {value!r}, not a whole number")
     return int(value)

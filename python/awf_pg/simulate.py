@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -51,6 +51,10 @@ _PLAYERS_PER_SESSION = 0.3
 _QUEUE_HIGH = 50_000
 
 
+class NotStored(Exception):
+    """The recorder cannot store what is played."""
+
+
 class ModelFailed(Exception):
     """The simulated model gave no answer."""
 
@@ -79,18 +83,19 @@ def play(awf: Awf, sessions: int, *, threads: int, advance: Callable[[int], None
         for number in range(first, sessions, threads):
             if ended.is_set():
                 break
-            if awf.stats()["queue_depth"] > _QUEUE_HIGH:
-                awf.flush()
+            if awf.stats()["queue_depth"] > _QUEUE_HIGH and not awf.flush(10):
+                raise NotStored(awf.stats()["last_error"])
             turns += play_session(awf, number, sessions)
             advance(1)
         return turns
 
     with ThreadPoolExecutor(threads) as pool:
+        players = [pool.submit(worker, first) for first in range(threads)]
         try:
-            return sum(pool.map(worker, range(threads)))
-        except BaseException:
-            ended.set()  # The pool waits for its threads; they should not play to the end.
-            raise
+            wait(players, return_when=FIRST_EXCEPTION)
+        finally:
+            ended.set()  # The pool waits for its threads: after a failure they need not play to the end.
+        return sum(player.result() for player in players)
 
 
 def play_session(awf: Awf, number: int, sessions: int) -> int:

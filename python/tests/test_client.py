@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -336,13 +337,17 @@ def test_a_pool_will_do(start: Callable[..., Awf], running: str, connect: Connec
     assert clients == [("the-game",)]
 
 
-def test_application_name_is_set(db: str) -> None:
+def test_application_name_is_set(db: str, connect: Connect) -> None:
     with Api(db, application_name="the-game") as api:
         api.version()
-        (row,) = api._rows("version")
-        with api._source.transaction() as connection:
-            assert connection.info.parameter_status("application_name") == "the-game"
-        assert row["version"] == api.version()
+        names = connect().execute("select application_name from pg_stat_activity").fetchall()
+        assert ("the-game",) in names
+
+
+def test_threads_share_a_client(db: str) -> None:
+    with Api(db) as api, ThreadPoolExecutor(8) as threads:
+        versions = list(threads.map(lambda _: api.version(), range(100)))
+    assert len(set(versions)) == 1
 
 
 def test_a_writer_needs_no_other_right(start: Callable[..., Awf], running: str, connect: Connect) -> None:

@@ -94,11 +94,12 @@ def test_a_demo_that_is_ended_leaves_nothing_behind(temporary_folder: Path, tmp_
         text=True,
         env=os.environ | {"TMPDIR": str(temporary_folder), "PYTHONUNBUFFERED": "1"},
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "running" in line:
-                break
-        assert [path.name[:4] for path in temporary_folder.iterdir()] == ["awf-"]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 128 + signal.SIGTERM
-    assert list(temporary_folder.iterdir()) == []
+        try:
+            assert process.stdout is not None
+            assert any("running" in line for line in process.stdout)
+            assert len(list(temporary_folder.glob("awf-*"))) == 1
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 128 + signal.SIGTERM
+        finally:
+            process.kill()
+    assert list(temporary_folder.glob("awf-*")) == []

@@ -65,9 +65,8 @@ def demo(sessions: int, threads: int, out: str, dsn: str | None) -> None:
       awf-pg demo --out /tmp/awf-demo
     """
     began = time.monotonic()
-    _end_on_sigterm()
     folder = _make_folder(out)
-    with _database(dsn) as database:
+    with _sigterm_cleans_up(), _database(dsn) as database:
         with _stage("SQL core installed"):
             installer.install(database.owner, env={}, roles=database.own)
             if database.own:
@@ -111,10 +110,13 @@ def _define(api: Api) -> None:
 
 def _play(database: Database, sessions: int, threads: int) -> None:
     with _stage("") as done, Awf(database.writer, settings=_SETTINGS) as awf:
-        with progress(sessions, "playing") as advance:
-            turns = simulate.play(awf, sessions, threads=threads, advance=advance)
-        if not awf.flush(60):
-            raise DemoError("the events were not stored within a minute")
+        try:
+            with progress(sessions, "playing") as advance:
+                turns = simulate.play(awf, sessions, threads=threads, advance=advance)
+        except simulate.NotStored as error:
+            raise DemoError("the database does not store the events", detail=str(error)) from error
+        if not awf.flush(30):
+            raise DemoError("the database does not store the events", detail=awf.stats()["last_error"])
         stats = awf.stats()
         done.append(f"{sessions:,} sessions with {turns:,} turns played by {threads} threads and stored")
     batches = stats["batches"]
@@ -136,6 +138,7 @@ def _report(api: Api, folder: Path) -> None:
     click.echo()
     for fmt in ("json", "csv"):
         output.write_rows(by_locale, output.REPORT, fmt=fmt, out=str(folder / f"report.{fmt}"))
+    click.echo(f"          reports: {folder / 'report.json'} and {folder / 'report.csv'}")
 
 
 @contextmanager
@@ -162,7 +165,14 @@ def _make_folder(out: str) -> Path:
     return folder
 
 
-def _end_on_sigterm() -> None:
+@contextmanager
+def _sigterm_cleans_up() -> Iterator[None]:
     """Make a request to end go through the clean-up, as Ctrl-C does: no server is left behind."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -25,6 +25,19 @@ _ARGUMENTS = {
     "stopAt": "stop_at",
 }
 
+# For people; JSON from the database comes in an order of its own.
+_SHOWN_FIRST = (
+    "key",
+    "name",
+    "status",
+    "startAt",
+    "stopAt",
+    "hashBasis",
+    "coverage",
+    "allocations",
+    "guardrails",
+)
+
 
 @click.group()
 def experiment() -> None:
@@ -99,7 +112,8 @@ def show(api: Api, key: str, fmt: str) -> None:
         output.write_document(document)
         return
     variations = document.pop("variations")
-    click.echo(output.as_pairs(document))
+    first = {name: document[name] for name in _SHOWN_FIRST}
+    click.echo(output.as_pairs(first | document))
     if variations:
         columns = [output.Column("variationKey", "variation"), output.Column("params", "params")]
         click.echo("\n" + output.as_table(variations, columns))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import click
+import psycopg
 
 from awf_pg.cli import output
 from awf_pg.cli.base import ERROR, dsn_option, progress, require_dsn
@@ -21,6 +22,7 @@ from awf_pg.event import Event, event_from_mapping
 from awf_pg.settings import Settings
 
 _BAD_LINES_SHOWN = 10
+_ATTEMPTS = 5
 
 
 @click.command()
@@ -51,7 +53,7 @@ def ingest(ctx: click.Context, file: BinaryIO, rejects: str | None, batch: int, 
     try:
         with translated(source.target), progress(_size(file), "ingest") as advance:
             for events in _batches(_events(file, bad, advance), batch):
-                total += writer.write(events)
+                total += _write(writer, events)
     finally:
         # After an interruption too: what has landed has landed.
         writer.close()
@@ -88,6 +90,16 @@ class Rejects:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _write(writer: Writer, events: list[Event]) -> Written:
+    """Write a batch. The same batch, ids and all, may be sent again when the server gave way to another."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return writer.write(events)
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+            continue
+    return writer.write(events)
 
 
 def _events(file: BinaryIO, bad: Rejects, advance: Callable[[int], None]) -> Iterator[Event]:

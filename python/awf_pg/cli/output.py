@@ -55,13 +55,13 @@ _METRICS = (
 _METRICS_SHOWN = (
     Column("turns", "turns"),
     Column("failed_turns", "failed"),
-    Column("avg_turn_latency_ms", "turn ms", digits=1),
-    Column("avg_model_latency_ms", "model ms", digits=1),
-    Column("avg_bundle_tokens", "bundle tokens", digits=1),
-    Column("avg_output_tokens", "output tokens", digits=1),
+    Column("avg_turn_latency_ms", "turn\nms", digits=1),
+    Column("avg_model_latency_ms", "model\nms", digits=1),
+    Column("avg_bundle_tokens", "bundle\ntokens", digits=1),
+    Column("avg_output_tokens", "output\ntokens", digits=1),
     Column("avg_retries", "retries", digits=3),
     Column("avg_fallbacks", "fallbacks", digits=3),
-    Column("avg_tool_calls", "tool calls", digits=2),
+    Column("avg_tool_calls", "tool\ncalls", digits=2),
     Column("avg_acts", "acts", digits=2),
     Column("avg_choices", "choices", digits=2),
 )
@@ -152,9 +152,17 @@ def as_table(rows: Iterable[Row], columns: Sequence[Column]) -> str:
 
 
 def as_pairs(document: Row) -> str:
-    """A document as two columns, name and value."""
-    rows = [(name, _cell(value, Column(name, name))) for name, value in document.items()]
+    """A document as two columns, name and value; what is nested gets names such as events.lastDay."""
+    rows = [(name, _cell(value, Column(name, name))) for name, value in _flat(document)]
     return tabulate(rows, tablefmt="plain", disable_numparse=True)
+
+
+def _flat(document: Row, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def _chain(first: Row | None, rest: Iterator[Row]) -> Iterator[Row]:

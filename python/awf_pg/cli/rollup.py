@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import click
@@ -38,7 +38,7 @@ def daily(api: Api, date_: date, fmt: str, out: str | None) -> None:
     Example:
       awf-pg rollup daily 2025-01-15 --format csv --out 2025-01-15.csv
     """
-    output.write_rows(api.rollup_daily(date_), output.ROLLUP, fmt=fmt, out=out)
+    _write(api, api.rollup_daily(date_), fmt, out)
 
 
 @rollup.command("backfill")
@@ -55,8 +55,7 @@ def backfill_days(api: Api, days: int, until: date | None, fmt: str, out: str | 
       awf-pg rollup backfill 7
     """
     last = until or datetime.now(UTC).date()
-    rows = _backfill(api, last - timedelta(days=days - 1), last, out)
-    output.write_rows(rows, output.ROLLUP, fmt=fmt, out=out)
+    _write(api, _backfill(api, last - timedelta(days=days - 1), last, out), fmt, out)
 
 
 @rollup.command()
@@ -87,7 +86,16 @@ def backfill(api: Api, first: date, last: date, fmt: str, out: str | None) -> No
     Example:
       awf-pg backfill 2025-01-01 2025-01-31 --format json --out january.json
     """
-    output.write_rows(_backfill(api, first, last, out), output.ROLLUP, fmt=fmt, out=out)
+    _write(api, _backfill(api, first, last, out), fmt, out)
+
+
+def _write(api: Api, rows: Iterable[output.Row], fmt: str, out: str | None) -> None:
+    if output.write_rows(rows, output.ROLLUP, fmt=fmt, out=out) == 0:
+        events = api.analytics_stats()["events"]
+        there_is = (
+            f"data from {events['firstDay']} to {events['lastDay']}" if events["firstDay"] else "no data yet"
+        )
+        click.echo(f"no rows: there is {there_is}", err=True)
 
 
 def _backfill(api: Api, first: date, last: date, out: str | None) -> Iterator[output.Row]:

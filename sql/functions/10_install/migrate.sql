@@ -15,6 +15,8 @@ declare
     v_step record;
     v_view record;
 begin
+    -- The steps and views are constants of the installed code.
+    -- @plpgsql_check_options: security_warnings = off
     perform awf._require_owner();
     perform awf._require_safe_owner();
     perform pg_advisory_xact_lock(hashtext('awf.migrate'));

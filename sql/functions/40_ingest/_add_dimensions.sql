@@ -13,10 +13,10 @@ begin
     insert into awf.dimensions (kind, value)
     select p_kind, t.value
     from (select distinct u.value collate "C" as value from unnest(p_values) as u (value)) as t
-    where length(t.value) between 1 and 200
+    where length(t.value) between 1 and 200 and (p_kind <> 'locale' or awf._is_locale(t.value))
         and not exists (select from awf.dimensions as d where d.kind = p_kind and d.value = t.value)
     order by t.value
     on conflict (kind, value) do nothing;
 end;
 $$;
-comment on function awf._add_dimensions(text, text[]) is 'Adds new texts of 1 to 200 characters to the dictionary of a kind.';
+comment on function awf._add_dimensions(text, text[]) is 'Adds new texts of 1 to 200 characters to the dictionary of a kind; as locales, only what can be one.';

@@ -1,7 +1,7 @@
 -- Says what cannot be read in an event document: wrong types, unknown fields, variations that do not exist.
 -- Called by _parse_event(). What can be read but is not accepted is found by _event_fault().
 -- Costs a walk over the document.
-create or replace function awf._document_fault(p_event jsonb, p_metrics jsonb)
+create or replace function awf._document_fault(p_event jsonb)
 returns text
 language plpgsql
 stable
@@ -9,6 +9,8 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_metrics constant jsonb := awf._event_metrics(p_event);
 begin
     if jsonb_typeof(p_event) is distinct from 'object' then
         return format('not_an_object: the event is %s', coalesce(jsonb_typeof(p_event), 'NULL'));
@@ -23,12 +25,12 @@ begin
         return format('bad_ts: ts is "%s", not a time', left(p_event ->> 'ts', 40));
     elsif coalesce(p_event ->> 'player_hash', p_event ->> 'playerHash') !~* '^[0-9a-f]{64}$' then
         return 'bad_player_hash: player_hash is not 64 hexadecimal digits';
-    elsif jsonb_typeof(p_metrics) <> 'object' then
-        return format('bad_metric: metrics is %s, not an object', jsonb_typeof(p_metrics));
+    elsif jsonb_typeof(v_metrics) <> 'object' then
+        return format('bad_metric: metrics is %s, not an object', jsonb_typeof(v_metrics));
     elsif coalesce(jsonb_typeof(p_event -> 'assignments'), 'null') not in ('array', 'null') then
         return format('bad_assignments: assignments is %s, not a list', jsonb_typeof(p_event -> 'assignments'));
     end if;
-    return coalesce(awf._metrics_fault(p_metrics), awf._assignments_fault(p_event));
+    return coalesce(awf._metrics_fault(v_metrics), awf._assignments_fault(p_event));
 end;
 $$;
-comment on function awf._document_fault(jsonb, jsonb) is '"reason: what is wrong" with an event document and its metrics; NULL when it can be read.';
+comment on function awf._document_fault(jsonb) is '"reason: what is wrong" with an event document; NULL when it can be read.';

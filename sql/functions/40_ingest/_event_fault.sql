@@ -40,7 +40,7 @@ begin
         when coalesce(p_adventure_ref, '') = '' then 'missing_adventure: adventure_ref is missing'
         when length(p_adventure_ref) > 200
             then format('too_long: adventure_ref has %s characters, more than 200', length(p_adventure_ref))
-        when p_locale is null or p_locale !~ '^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,6}$'
+        when awf._is_locale(p_locale) is not true
             then format('bad_locale: locale is "%s", not one like en-US', left(p_locale, 40))
         when length(p_model) not between 1 and 200 then format('too_long: model has %s characters, not 1 to 200', length(p_model))
         when not p_assignments <@ p_variation_ids or array_position(p_assignments, null) is not null

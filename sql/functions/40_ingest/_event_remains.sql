@@ -22,7 +22,7 @@ begin
         end), '{}')
         from jsonb_each(p_event) as f
         where f.value <> 'null'::jsonb and f.key not in ('player_id', 'playerId')
-            and (f.key = any (awf._event_fields()) or jsonb_typeof(f.value) in ('number', 'boolean'))
+            and (f.key = any (awf._event_fields() || 'extra'::text) or jsonb_typeof(f.value) in ('number', 'boolean'))
     );
 end;
 $$;

@@ -15,15 +15,16 @@ begin
             when m.id = 0 and jsonb_typeof(x.value) <> 'boolean' then format('bad_metric: failed is %s, not true or false', x.value)
             when m.id > 0 and jsonb_typeof(x.value) <> 'number'
                 then format('bad_metric: %s is of type %s, not a number', x.key, jsonb_typeof(x.value))
-            when m.id > 0 and (x.value #>> '{}')::numeric * m.scale not between 0 and 2147483647
+            when m.id > 0 and not v.number * m.scale between 0 and 2147483647
                 then format('bad_metric: %s is %s; it must lie between 0 and %s', x.key, x.value, trunc(2147483647.0 / m.scale, 3))
-            when m.scale = 1 and m.id > 0 and (x.value #>> '{}')::numeric % 1 <> 0
+            when m.id > 0 and m.scale = 1 and v.number % 1 <> 0
                 then format('bad_metric: %s is %s, not a whole number', x.key, x.value)
             when m.id is null and jsonb_typeof(x.value) not in ('number', 'boolean')
                 then format('bad_extra: metric "%s" is of type %s, not a number or boolean', left(x.key, 60), jsonb_typeof(x.value))
         end as fault
         from jsonb_each(p_metrics) as x
         left join awf.metrics as m on x.key = m.name
+        cross join lateral (select case when jsonb_typeof(x.value) = 'number' then (x.value #>> '{}')::numeric end) as v (number)
         where x.key <> 'model'
         order by fault nulls last
         limit 1

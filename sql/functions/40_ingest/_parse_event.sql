@@ -24,9 +24,9 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_metrics constant jsonb := coalesce(nullif(p_event -> 'metrics', 'null'::jsonb), '{}'::jsonb);
+    v_metrics constant jsonb := awf._event_metrics(p_event);
 begin
-    fault := awf._document_fault(p_event, v_metrics);
+    fault := awf._document_fault(p_event);
     if fault is not null then
         return;
     end if;

@@ -34,7 +34,7 @@ end;
 $$;
 comment on function awf.dimension_ids(text, text[]) is
 'Numbers of the texts, in their order, as a direct COPY carries them. p_kind: world, adventure, locale or model (a new text gets a
-number; NULL for NULL or a text that is empty or longer than 200 characters), or variation (texts "experiment/variation"; NULL
+number; NULL for NULL, a text that is empty or longer than 200 characters, or a locale that is none), or variation (texts "experiment/variation"; NULL
 where there is none). Call it in a transaction of its own, and keep the numbers only after its commit.
 Errors: WF001 (no such kind).
 Example: SELECT awf.dimension_ids(''locale'', ARRAY[''en-US'', ''de-DE'']);';

