@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -126,20 +125,6 @@ def test_analytics_off_is_no_operation(start: Callable[..., Awf], nowhere: str) 
     assert awf.flush(0)
     assert awf.stats()["analytics_enabled"] is False
     assert "queue_depth" not in awf.stats()
-
-
-def test_what_a_turn_costs(start: Callable[..., Awf], nowhere: str) -> None:
-    awf = start(nowhere, Settings(player_hash_key=KEY, experiments_enabled=False))
-
-    def play(turns: int = 500) -> float:
-        started = time.perf_counter()
-        for _ in range(turns):
-            with awf.turn(**TURN) as turn:
-                turn.metrics(outputTokens=5, bundleTokens=7)
-        return (time.perf_counter() - started) / turns
-
-    # The whole of a turn but its experiments, which test_evaluate.py measures.
-    assert min(play() for _ in range(5)) < 100e-6
 
 
 # Events given as mappings

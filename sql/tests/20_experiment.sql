@@ -1,6 +1,6 @@
 -- Experiments and variations: every refusal first, then their life from draft to deletion.
 begin;
-select plan(1);
+select plan(230);
 
 set local timezone = 'America/New_York'; -- times must not depend on it
 set local role awf_owner;
@@ -302,8 +302,8 @@ from (
 select is(
     awf.create_variation(
         't', 'control',
-        '{"maxOutputTokens": 2000, "maxActs": 2, "toolMaxCalls": 20, "timeAdvanceTicks": 0, "temperature": 0.7, "streaming": false,
-        "seedValue": -99999999999}'
+        '{"maxOutputTokens": 2000, "maxActs": 2, "toolMaxCalls": 20, "timeAdvanceTicks": 0, "temperature": 0.7,
+        "streaming": false, "seedValue": -99999999999}'
     ) - array['createdAt', 'updatedAt'],
     '{"experimentKey": "t", "variationKey": "control", "params": {"maxOutputTokens": 2000, "maxActs": 2, "toolMaxCalls": 20,
     "timeAdvanceTicks": 0, "temperature": 0.7, "streaming": false, "seedValue": -99999999999}}'::jsonb,
@@ -556,8 +556,9 @@ select results_eq(
 );
 
 -- A scheduled experiment.
-select
-    awf.create_experiment('scheduled', 'Scheduled', '[{"variation": "a", "percent": 100}]', p_start_at => '2025-06-01 00:00+00');
+select awf.create_experiment(
+    'scheduled', 'Scheduled', '[{"variation": "a", "percent": 100}]', p_start_at => '2025-06-01 00:00+00'
+);
 select awf.create_variation('scheduled', 'a');
 select is(
     (awf.start_experiment('scheduled') ->> 'startAt')::timestamptz, timestamptz '2025-06-01 00:00+00',

@@ -1,6 +1,6 @@
 -- Says what is wrong with an event, field by field: the one place where an event is judged.
 -- Called for every event that does not come by direct COPY, whose table has constraints to the same effect.
--- Costs about 3 us.
+-- Costs a few microseconds.
 create or replace function awf._event_fault(
     p_ts timestamptz,
     p_id uuid,
@@ -19,12 +19,13 @@ create or replace function awf._event_fault(
 )
 returns text
 language plpgsql
-immutable
+stable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- No subquery in here: a plain expression is evaluated five times as fast.
     return case
         when p_id is null then 'bad_id: id is missing'
         when p_ts is null then 'bad_ts: ts is missing'
@@ -45,23 +46,10 @@ begin
         when length(p_model) not between 1 and 200 then format('too_long: model has %s characters, not 1 to 200', length(p_model))
         when not p_assignments <@ p_variation_ids or array_position(p_assignments, null) is not null
             then format('unknown_variation: assignments %s name a variation that does not exist', p_assignments)
-        when 0 > any (p_metrics) or 2147483647 < any (p_metrics) then (
-            select format('bad_metric: %s is %s; it must lie between 0 and 2147483647', n.name, m.value)
-            from unnest(p_metrics) with ordinality as m (value, place)
-            inner join unnest(awf._metric_columns()) with ordinality as n (name, place) on m.place = n.place
-            where m.value not between 0 and 2147483647
-            order by m.place
-            limit 1
-        )
+        when 0 > any (p_metrics) or 2147483647 < any (p_metrics) then awf._metric_out_of_range(p_metrics)
         when jsonb_typeof(p_extra) <> 'object' then format('bad_extra: extra is %s, not an object', jsonb_typeof(p_extra))
         when pg_column_size(p_extra) > 8192 then format('too_long: extra takes %s bytes, more than 8192', pg_column_size(p_extra))
-        when jsonb_path_exists(p_extra, '$.* ? (@.type() != "number" && @.type() != "boolean")') then (
-            select format('bad_extra: metric "%s" is of type %s, not a number or boolean', left(x.key, 60), jsonb_typeof(x.value))
-            from jsonb_each(p_extra) as x
-            where jsonb_typeof(x.value) not in ('number', 'boolean')
-            order by x.key
-            limit 1
-        )
+        when jsonb_path_exists(p_extra, '$.* ? (@.type() != "number" && @.type() != "boolean")') then awf._metrics_fault(p_extra)
     end;
 end;
 $$;

@@ -1,0 +1,191 @@
+"""Whatever the order of ingest, refresh and backfill, the rollups equal a recount of the events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+
+from awf_pg import Api
+from tests import scale, servers
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+DAYS = 3
+FIRST = datetime(2025, 1, 14, tzinfo=UTC)
+EXPERIMENTS = {"by-session": "session", "by-player": "player"}
+
+# Written apart from the refresh: one metric after the other, straight from the events.
+RECOUNT = """
+select v.variation_id, (e.ts at time zone 'UTC')::date as day, e.world_id, e.locale_id, m.id,
+    count(x.value), sum(x.value), sum(x.value::numeric * x.value), min(x.value), max(x.value)
+from awf.turn_events as e
+cross join lateral (select 0 union all select unnest(e.assignments)) as v (variation_id)
+cross join awf.metrics as m
+cross join lateral (
+    select case when m.id = 0 then e.failed::integer else (to_jsonb(e) ->> m.column_name)::bigint end
+) as x (value)
+where x.value is not null
+group by 1, 2, 3, 4, 5
+order by 1, 2, 3, 4, 5
+"""
+TOTALS = """
+select variation_id, day, world_id, locale_id, metric_id, n, sum, sum_squares, min, max
+from awf.daily_totals order by 1, 2, 3, 4, 5
+"""
+FIRST_EXPOSURES = """
+select distinct on (1, 2) p.id, case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end,
+    v.id, e.locale_id, e.ts, e.id, e.player_hash
+from awf.turn_events as e
+cross join lateral unnest(e.assignments) as a (id)
+inner join awf.variation_ids as v on v.id = a.id
+inner join awf.experiments as p on p.id = v.experiment_id
+order by 1, 2, e.ts, e.id
+"""
+EXPOSURES = """
+select experiment_id, unit_id, variation_id, locale_id, first_ts, event_id, player_hash
+from awf.exposures order by 1, 2
+"""
+
+moments = st.integers(0, DAYS * 24 * 3600 - 1).map(
+    lambda second: FIRST + timedelta(seconds=second)
+) | st.sampled_from([FIRST + timedelta(days=1), FIRST + timedelta(days=1, microseconds=-1)])
+events = st.fixed_dictionaries(
+    {
+        "id": st.uuids(version=4).map(str),
+        "ts": moments.map(datetime.isoformat),
+        "session_id": st.sampled_from(["s-1", "s-2", "s-3"]),
+        "player_hash": st.sampled_from(["aa" * 32, "bb" * 32]),
+        "world_ref": st.sampled_from(["w-1", "w-2"]),
+        "adventure_ref": st.just("a"),
+        "locale": st.sampled_from(["en-US", "de-DE"]),
+        "assignments": st.lists(st.sampled_from(sorted(EXPERIMENTS)), unique=True).flatmap(
+            lambda keys: st.tuples(
+                *(
+                    st.fixed_dictionaries({"experiment": st.just(key), "variation": st.sampled_from("xy")})
+                    for key in keys
+                )
+            ).map(list)
+        ),
+        "metrics": st.fixed_dictionaries(
+            {},
+            optional={
+                "turnLatencyMs": st.integers(0, 2**31 - 1).map(lambda us: us / 1000),
+                "outputTokens": st.integers(0, 2**31 - 1),
+                "failed": st.booleans(),
+            },
+        ),
+    }
+)
+# A writer begins a batch or ends one, so that batches stay open across refreshes; the others act on what is there.
+steps = st.lists(
+    st.tuples(st.just("ingest"), st.integers(0, 2), st.lists(events, min_size=1, max_size=6))
+    | st.tuples(st.just("again"), st.integers(0, 2))
+    | st.tuples(st.just("commit"), st.integers(0, 2))
+    | st.tuples(st.just("rollback"), st.integers(0, 2))
+    | st.tuples(st.just("refresh"))
+    | st.tuples(st.just("backfill"), st.integers(0, DAYS - 1), st.integers(0, DAYS - 1)),
+    max_size=15,
+)
+
+
+@pytest.fixture(scope="module")
+def database(server: servers.Server) -> Iterator[str]:
+    """One database for all examples: making one takes longer than an example."""
+    server.create_database("t_rollups", servers.TEMPLATE)
+    dsn = server.dsn_of("t_rollups")
+    with Api(dsn) as api:
+        for key, basis in EXPERIMENTS.items():
+            api.create_experiment(key, key, [{"variation": v, "percent": 50} for v in "xy"], hash_basis=basis)
+            for variation in "xy":
+                api.create_variation(key, variation)
+    # A day's partition is made under a lock that lasts until the commit; here writers wait for nobody.
+    with psycopg.connect(dsn) as connection:
+        for day in range(DAYS):
+            connection.execute("select awf.open_batch(%s, 0)", [(FIRST + timedelta(days=day)).date()])
+    yield dsn
+    server.drop_database("t_rollups")
+
+
+@given(steps)
+@settings(max_examples=scale.examples(500))
+def test_any_interleaving_equals_a_recount(database: str, steps: list[tuple[Any, ...]]) -> None:
+    with ExitStack() as stack:
+        writers = [stack.enter_context(psycopg.connect(database)) for _ in range(3)]
+        keeper = stack.enter_context(psycopg.connect(database, autocommit=True))
+        keeper.execute(
+            "truncate awf.turn_events, awf.ingest_log, awf.daily_totals, awf.exposures, awf.rejected_events"
+        )
+        keeper.execute("truncate awf.dimensions restart identity")
+        add_dimensions(keeper)
+        sent: list[list[Any]] = [[], [], []]
+        for name, *arguments in steps:
+            act(name, arguments, writers, keeper, sent)
+        for writer in writers:
+            writer.commit()
+        assert_refreshed(keeper)
+
+
+def add_dimensions(keeper: Connection) -> None:
+    """Known beforehand: a new one would let a writer wait for another one's commit."""
+    for kind, values in {"world": ["w-1", "w-2"], "adventure": ["a"], "locale": ["en-US", "de-DE"]}.items():
+        keeper.execute("select awf.dimension_ids(%s, %s)", [kind, values])
+
+
+def act(
+    name: str, arguments: list[Any], writers: list[Connection], keeper: Connection, sent: list[list[Any]]
+) -> None:
+    match name, arguments:
+        case "ingest", [number, batch]:
+            sent[number] = batch
+            writers[number].execute("select awf.record_turns(%s)", [Jsonb(batch)])
+        case "again", [number]:
+            writers[number].execute("select awf.record_turns(%s)", [Jsonb(sent[number])])
+        case "commit", [number]:
+            writers[number].commit()
+        case "rollback", [number]:
+            writers[number].rollback()
+        case "refresh", []:
+            keeper.execute("select awf.refresh_rollups()")
+        case "backfill", days:
+            first, last = (FIRST + timedelta(days=day) for day in sorted(days))
+            keeper.execute("select awf.backfill(%s, %s)", [first.date(), last.date()])
+
+
+def assert_refreshed(keeper: Connection) -> None:
+    while keeper.execute("select batches from awf.refresh_rollups()").fetchone() != (0,):
+        pass
+    assert keeper.execute(TOTALS).fetchall() == keeper.execute(RECOUNT).fetchall()
+    assert keeper.execute(EXPOSURES).fetchall() == keeper.execute(FIRST_EXPOSURES).fetchall()
+    totals = keeper.execute(TOTALS).fetchall()
+    keeper.execute("select awf.backfill(%s, %s)", [FIRST.date(), (FIRST + timedelta(days=DAYS)).date()])
+    assert keeper.execute(TOTALS).fetchall() == totals
+
+
+def test_two_refreshes_at_once_count_nothing_twice(database: str) -> None:
+    with psycopg.connect(database) as one, psycopg.connect(database, autocommit=True) as other:
+        event = {"session_id": "s", "player_hash": "cc" * 32, "world_ref": "w-1", "adventure_ref": "a"}
+        other.execute("select awf.record_turns(%s)", [Jsonb([{**event, "ts": FIRST.isoformat()}])])
+        assert one.execute("select events from awf.refresh_rollups()").fetchone() == (1,)
+        # The first holds the lock until it commits; the second leaves at once and empty-handed.
+        assert other.execute("select batches, events from awf.refresh_rollups()").fetchone() == (0, 0)
+        one.commit()
+        assert other.execute("select batches, events from awf.refresh_rollups()").fetchone() == (0, 0)
+
+
+def test_a_refresh_that_is_killed_leaves_its_batches_to_the_next(database: str) -> None:
+    with psycopg.connect(database) as killed, psycopg.connect(database, autocommit=True) as other:
+        event = {"session_id": "s", "player_hash": "cc" * 32, "world_ref": "w-1", "adventure_ref": "a"}
+        other.execute("select awf.record_turns(%s)", [Jsonb([{**event, "ts": FIRST.isoformat()}])])
+        assert killed.execute("select events from awf.refresh_rollups()").fetchone() == (1,)
+        other.execute("select pg_terminate_backend(%s)", [killed.info.backend_pid])
+        with pytest.raises(psycopg.OperationalError):
+            killed.execute("select 1")
+        assert other.execute("select events from awf.refresh_rollups()").fetchone() == (1,)

@@ -1,0 +1,741 @@
+-- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
+begin;
+select plan(1);
+
+set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
+set local client_min_messages = 'warning';
+select awf.create_roles();
+set local role awf_owner;
+create or replace function awf._now() returns timestamptz language sql stable parallel safe
+return timestamptz '2025-02-01 12:00:00+00';
+reset role;
+select awf.create_experiment('e', 'E', '[{"variation": "a", "percent": 50}, {"variation": "b", "percent": 50}]');
+select awf.create_variation('e', 'a');
+select awf.create_variation('e', 'b');
+select awf.create_experiment('f', 'F', '[{"variation": "x", "percent": 100}]');
+select awf.create_variation('f', 'x');
+
+-- A good event with some fields changed; a field changed to null is left out.
+create function pg_temp.event(p_changes jsonb default '{}')
+returns jsonb
+language sql
+as $$
+    select jsonb_strip_nulls(jsonb_build_object(
+        'ts', '2025-01-15T10:00:00Z', 'session_id', 's1', 'player_hash', repeat('ab', 32), 'world_ref', 'w1', 'adventure_ref', 'a1'
+    ) || p_changes)
+$$;
+create function pg_temp.error_of(p_statement text)
+returns text
+language plpgsql
+as $$
+begin
+    execute p_statement;
+    return null;
+exception
+    when others then
+        return sqlstate;
+end;
+$$;
+
+-- The player hash. The first row is test case 1 of RFC 4231; the others were computed with Python's hmac module:
+-- hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest().
+select throws_ok(
+    $$select awf.hash_player('player-1')$$, 'WF205', 'no player hash key is stored in this database',
+    'without a key nothing is hashed'
+);
+select throws_ok(
+    format('select awf.record_turn(%L)', pg_temp.event('{"player_hash": null, "player_id": "p"}')), 'WF205',
+    'no player hash key is stored in this database', 'a player id cannot be taken without a key'
+);
+select throws_ok(
+    format('select awf.set_player_hash_key(%L)', k.key), 'WF001', format('a player hash key of %s bytes is too short', k.bytes),
+    'a key is refused: ' || k.what
+)
+from (
+    values (null, 0, 'NULL'), ('', 0, 'the empty text'), ('0123456789abcde', 15, '15 bytes')
+) as k (key, bytes, what);
+create function pg_temp.hash_under(p_key text, p_message text)
+returns text
+language plpgsql
+as $$
+begin
+    perform awf.set_player_hash_key(p_key);
+    return awf.hash_player(p_message);
+end;
+$$;
+select is(pg_temp.hash_under(h.key, h.message), h.hash, 'HMAC-SHA256 with ' || h.what)
+from (
+    values
+    (
+        repeat(chr(11), 20), 'Hi There', 'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7',
+        'the key of RFC 4231, test case 1'
+    ),
+    (
+        '0123456789abcdef', 'player-1', '2dd1bea77039916ce351d68a73faaa2da5bd47e06fa064427e098a6896b9b77e',
+        'the shortest key, 16 bytes'
+    ),
+    ('0123456789abcdef', '', '496dc93fa2d26eae500ec0bc37a122706b88f8963cebf0899d0245fae313e241', 'an empty message'),
+    (
+        repeat('k', 64), 'player-1', '566cf131ebbdf7c2d51c84e275bf96cefe325857b2680d77454540c4cf24b10a',
+        'a key of one block, 64 bytes'
+    ),
+    (
+        repeat('k', 65), 'player-1', 'd18e59622232e1bce869a9515ce01aa4cfc50454987541a760345354e63300e2',
+        'a key beyond one block, 65 bytes'
+    ),
+    (
+        repeat('k', 131),
+        'This is a test using a larger than block-size key and a larger than block-size data. '
+        || 'The key needs to be hashed before being used by the HMAC algorithm.',
+        '084f467fdcf62fe72f1263bd99a1259552af14a08fa5990d73765eeb7fde6762', 'a long key and a long message'
+    ),
+    (
+        'schlüssel-für-spieler', 'Jürgen 😀', '3af3e1d7339abfeb8a7d0e0a9a4f9bc958b4e57ef78c18420db1bfabcb543bec',
+        'a key and a message beyond ASCII'
+    )
+) as h (key, message, hash, what);
+select is(awf.hash_player(null), null, 'no player, no hash');
+select is((select count(*) from awf.player_hash_key), 1::bigint, 'there is one key at a time');
+select awf.set_player_hash_key('0123456789abcdef');
+
+-- record_turn(): refusals. Each names the field and the value.
+select throws_ok(
+    format('select awf.record_turn(%L)', pg_temp.event(r.changes::jsonb)), 'WF201', 'event refused: ' || r.message,
+    'record_turn() refuses ' || r.what
+)
+from (
+    values
+    ('{"foo": 1}', 'unknown_field: there is no field "foo"', 'an unknown field'),
+    ('{"extra": {"foo": 1}}', 'unknown_field: there is no field "extra"', 'further metrics outside metrics'),
+    ('{"id": "17"}', 'bad_id: id is "17", not a UUID', 'an id that is no UUID'),
+    ('{"ts": "yesterday-ish"}', 'bad_ts: ts is "yesterday-ish", not a time', 'a ts that is no time'),
+    ('{"ts": "2025-01-32T00:00:00Z"}', 'bad_ts: ts is "2025-01-32T00:00:00Z", not a time', 'a day that does not exist'),
+    ('{"ts": "infinity"}', 'bad_ts: ts is "infinity", not a time', 'an infinite ts'),
+    ('{"session_id": null}', 'missing_session: session_id is missing', 'no session'),
+    ('{"session_id": ""}', 'missing_session: session_id is missing', 'the empty session'),
+    ('{"player_hash": null}', 'missing_player: player_hash is missing', 'no player'),
+    ('{"player_hash": "player-1"}', 'bad_player_hash: player_hash is not 64 hexadecimal digits', 'a raw player id for the hash'),
+    ('{"player_hash": ""}', 'bad_player_hash: player_hash is not 64 hexadecimal digits', 'the empty hash'),
+    ('{"world_ref": null}', 'missing_world: world_ref is missing', 'no world'),
+    ('{"world_ref": ""}', 'missing_world: world_ref is missing', 'the empty world'),
+    ('{"adventure_ref": null}', 'missing_adventure: adventure_ref is missing', 'no adventure'),
+    ('{"locale": "!!"}', 'bad_locale: locale is "!!", not one like en-US', 'a locale that is none'),
+    ('{"locale": ""}', 'bad_locale: locale is "", not one like en-US', 'the empty locale'),
+    ('{"locale": "en US"}', 'bad_locale: locale is "en US", not one like en-US', 'a locale with a blank'),
+    ('{"model": ""}', 'too_long: model has 0 characters, not 1 to 200', 'the empty model'),
+    ('{"metrics": 5}', 'bad_metric: metrics is number, not an object', 'metrics that are a number'),
+    ('{"metrics": []}', 'bad_metric: metrics is array, not an object', 'metrics that are a list'),
+    (
+        '{"metrics": {"outputTokens": -1}}', 'bad_metric: outputTokens is -1; it must lie between 0 and 2147483647.000',
+        'a negative metric'
+    ),
+    (
+        '{"metrics": {"outputTokens": 2147483648}}',
+        'bad_metric: outputTokens is 2147483648; it must lie between 0 and 2147483647.000', 'a metric beyond its range'
+    ),
+    (
+        '{"metrics": {"turnLatencyMs": 2147483.648}}',
+        'bad_metric: turnLatencyMs is 2147483.648; it must lie between 0 and 2147483.647', 'a latency beyond its range'
+    ),
+    (
+        '{"metrics": {"bundleMs": 1e300}}', null, 'a latency far beyond its range'
+    ),
+    ('{"metrics": {"acts": 1.5}}', 'bad_metric: acts is 1.5, not a whole number', 'a fraction of an act'),
+    ('{"metrics": {"acts": "3"}}', 'bad_metric: acts is of type string, not a number', 'a metric in quotes'),
+    ('{"metrics": {"acts": true}}', 'bad_metric: acts is of type boolean, not a number', 'a metric that is true'),
+    ('{"metrics": {"acts": [3]}}', 'bad_metric: acts is of type array, not a number', 'a metric that is a list'),
+    ('{"metrics": {"failed": 1}}', 'bad_metric: failed is 1, not true or false', 'failed as a number'),
+    (
+        '{"metrics": {"mood": "grim"}}', 'bad_extra: metric "mood" is of type string, not a number or boolean',
+        'a further metric that is text'
+    ),
+    (
+        '{"metrics": {"mood": {"a": 1}}}', 'bad_extra: metric "mood" is of type object, not a number or boolean',
+        'a further metric that is an object'
+    ),
+    (
+        '{"metrics": {"mood": [1, 2]}}', 'bad_extra: metric "mood" is of type array, not a number or boolean',
+        'a further metric that is a list of numbers'
+    ),
+    (
+        '{"experiment_key": "e", "variation_key": "z"}', 'unknown_variation: experiment "e" has no variation "z"',
+        'a variation that is not there'
+    ),
+    (
+        '{"experiment_key": "z", "variation_key": "a"}', 'unknown_variation: experiment "z" has no variation "a"',
+        'an experiment that is not there'
+    ),
+    ('{"experiment_key": "e"}', 'unknown_variation: experiment "e" has no variation ""', 'an experiment without a variation'),
+    ('{"assignments": "e/a"}', 'bad_assignments: assignments is string, not a list', 'assignments that are no list'),
+    (
+        '{"assignments": [{"experiment": "e", "variation": "a"}, {"experiment": "f", "variation": "y"}]}',
+        'unknown_variation: experiment "f" has no variation "y"', 'a list of assignments with one that is not there'
+    ),
+    ('{"assignments": [5]}', 'unknown_variation: experiment "" has no variation ""', 'a list of numbers')
+) as r (changes, message, what);
+select throws_ok(
+    format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object(l.field, repeat('x', 201)))), 'WF201',
+    format('event refused: too_long: %s has 201 characters, %s 200', l.field, l.words), format('a %s of 201 characters is refused', l.field)
+)
+from (
+    values ('session_id', 'more than'), ('world_ref', 'more than'), ('adventure_ref', 'more than'), ('model', 'not 1 to')
+) as l (field, words);
+select throws_ok(
+    format(
+        'select awf.record_turn(%L)',
+        pg_temp.event(jsonb_build_object(
+            'metrics', (select jsonb_object_agg('metric' || i, i) from generate_series(1, 1000) as i)
+        ))
+    ), 'WF201', null, 'a thousand further metrics are too many'
+);
+select throws_ok(
+    format('select awf.record_turn(%L)', n.document), 'WF201',
+    format('event refused: not_an_object: the event is %s', n.kind), 'record_turn() refuses ' || n.what
+)
+from (
+    values ('5', 'number', 'a number'), ('[]', 'array', 'a list'), ('"x"', 'string', 'a text'), ('null', 'null', 'JSON null'),
+    (null, 'NULL', 'NULL')
+) as n (document, kind, what);
+select throws_ok(
+    format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('ts', w.ts))), 'WF201',
+    null, 'record_turn() refuses an event ' || w.what
+)
+from (
+    values
+    ('2025-02-02T12:00:00.000001Z', 'a moment later than the window'),
+    ('2015-02-04T11:59:59.999999Z', 'a moment earlier than the window')
+) as w (ts, what);
+select is((select count(*) from awf.turn_events), 0::bigint, 'nothing that was refused is stored');
+select is((select count(*) from awf.rejected_events), 0::bigint, 'record_turn() says what is wrong and keeps nothing');
+
+-- record_turn(): what is stored.
+select is(
+    awf.record_turn(
+        '{"id": "01940000-0000-7000-8000-000000000001", "ts": "2025-01-15T10:00:00.123456Z", "session_id": "s1",
+        "player_id": "player-1", "world_ref": "w1", "adventure_ref": "a1", "locale": "de-DE", "model": "m1",
+        "assignments": [{"experiment": "f", "variation": "x", "id": 99}, {"experiment": "e", "variation": "b"}],
+        "metrics": {"turnLatencyMs": 812.5, "modelLatencyMs": 700, "bundleMs": 0.0004, "bundleTokens": 10, "outputTokens": 20,
+        "retries": 0, "fallbacks": 1, "toolCalls": 2, "acts": 3, "choices": 4, "timeAdvanceTicks": 2147483647, "failed": true,
+        "mood": 0.5, "won": false}}'
+    ),
+    '01940000-0000-7000-8000-000000000001'::uuid, 'record_turn() returns the id of the event'
+);
+select results_eq(
+    'select id, ts, session_id, player_hash, world_ref, adventure_ref, locale, experiment_key, variation_key, metrics
+    from awf.analytics_events',
+    $$values (
+        '01940000-0000-7000-8000-000000000001'::uuid, timestamptz '2025-01-15 10:00:00.123456+00', 's1',
+        '2dd1bea77039916ce351d68a73faaa2da5bd47e06fa064427e098a6896b9b77e', 'w1', 'a1', 'de-DE', 'f', 'x',
+        '{"turnLatencyMs": 812.5, "modelLatencyMs": 700, "bundleMs": 0, "bundleTokens": 10, "outputTokens": 20, "retries": 0,
+        "fallbacks": 1, "toolCalls": 2, "acts": 3, "choices": 4, "timeAdvanceTicks": 2147483647, "failed": true, "model": "m1",
+        "mood": 0.5, "won": false}'::jsonb
+    )$$,
+    'the view shows the event as it was given, the player hashed, the first experiment named'
+);
+select results_eq(
+    'select turn_latency_us, model_latency_us, bundle_us, extra, failed, cardinality(assignments) from awf.turn_events',
+    $$values (812500, 700000, 0, '{"mood": 0.5, "won": false}'::jsonb, true, 2)$$,
+    'latencies are stored in whole microseconds, further metrics in extra, all experiments in assignments'
+);
+select is(
+    awf.record_turn(pg_temp.event('{"id": "01940000-0000-7000-8000-000000000001", "ts": "2025-01-15T10:00:00.123456Z"}')),
+    '01940000-0000-7000-8000-000000000001'::uuid, 'an event that is stored already is no error'
+);
+select is((select count(*) from awf.turn_events), 1::bigint, 'and is not stored again');
+select is((select locale from awf.analytics_events), 'de-DE', 'nor changed');
+delete from awf.turn_events;
+
+-- Defaults.
+create temporary table made as select awf.record_turn(pg_temp.event('{"ts": null}')) as id;
+select is((select substr(m.id::text, 15, 1) from made as m), '7', 'an event without an id gets a UUIDv7');
+select matches((select substr(m.id::text, 20, 1) from made as m), '[89ab]', 'with the variant of RFC 9562');
+select ok(
+    abs(extract(epoch from clock_timestamp()) * 1000 - ('x' || substr(replace(m.id::text, '-', ''), 1, 12))::bit(48)::bigint) < 60000,
+    'which begins with the time in milliseconds'
+)
+from made as m;
+select results_eq(
+    'select ts, locale, experiment_key, variation_key, metrics from awf.analytics_events',
+    $$values (timestamptz '2025-02-01 12:00:00+00', 'en-US', null::text, null::text, '{}'::jsonb)$$,
+    'without a ts it happened now, without a locale in en-US, without an experiment in none'
+);
+delete from awf.turn_events;
+select awf.record_turn(
+    '{"sessionId": "s1", "playerId": "player-1", "worldRef": "w1", "adventureRef": "a1", "experimentKey": "e", "variationKey": "a",
+    "ts": "2025-01-15 10:00", "createdAt": "2020-01-01", "metrics": null, "assignments": null, "locale": null}'
+);
+select results_eq(
+    'select ts, session_id, world_ref, adventure_ref, locale, experiment_key, variation_key, created_at = now() from awf.analytics_events',
+    $$values (timestamptz '2025-01-15 10:00:00+00', 's1', 'w1', 'a1', 'en-US', 'e', 'a', true)$$,
+    'camelCase is the same; a ts without a zone is UTC in every session; null is as good as left out'
+);
+delete from awf.turn_events;
+select awf.record_turn(pg_temp.event(jsonb_build_object('player_hash', repeat('AB', 32), 'metrics', '{"model": "m2"}'::jsonb)));
+select results_eq(
+    'select player_hash, metrics from awf.analytics_events', $$values (repeat('ab', 32), '{"model": "m2"}'::jsonb)$$,
+    'a hash in capitals is the same bytes; a model among the metrics is the model'
+);
+delete from awf.turn_events;
+select awf.record_turn(pg_temp.event('{"metrics": {"turnLatencyMs": 0.0015, "modelLatencyMs": 2147483.647}}'));
+select results_eq(
+    'select turn_latency_us, model_latency_us from awf.turn_events', 'values (2, 2147483647)',
+    'half a microsecond is rounded up; the largest latency is accepted'
+);
+delete from awf.turn_events;
+select is(
+    pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('ts', w.ts)))), null,
+    'record_turn() accepts an event ' || w.what
+)
+from (
+    values ('2025-02-02T12:00:00Z', 'at the very end of the window'), ('2015-02-04T12:00:00Z', 'at its very beginning')
+) as w (ts, what);
+select is(
+    pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('locale', l.locale)))), null,
+    format('the locale %s is accepted', l.locale)
+)
+from (values ('en'), ('pt_BR'), ('zh-Hant-TW'), ('de-CH-1996')) as l (locale);
+delete from awf.turn_events;
+
+-- Midnight is UTC's.
+select awf.record_turn(pg_temp.event('{"ts": "2025-01-15T23:59:59.999999Z"}'));
+select awf.record_turn(pg_temp.event('{"ts": "2025-01-16T00:00:00Z"}'));
+select awf.record_turn(pg_temp.event('{"ts": "2025-01-16T13:59:59+14:00"}'));
+select results_eq(
+    'select tableoid::regclass::text, ts from awf.turn_events order by ts',
+    $$values ('awf.turn_events_20250115', timestamptz '2025-01-15 23:59:59+00'),
+    ('awf.turn_events_20250115', timestamptz '2025-01-15 23:59:59.999999+00'),
+    ('awf.turn_events_20250116', timestamptz '2025-01-16 00:00:00+00')$$,
+    'the last microsecond of a day and the first of the next lie in their own partitions'
+);
+select results_eq(
+    $$select distinct l.day, e.tableoid::regclass::text from awf.turn_events as e inner join awf.ingest_log as l using (batch_id)
+    order by 1$$,
+    $$values (date '2025-01-15', 'awf.turn_events_20250115'), (date '2025-01-16', 'awf.turn_events_20250116')$$,
+    'and belong to batches of their own days'
+);
+delete from awf.turn_events;
+
+-- The log of single events.
+select results_eq(
+    $$select path, rows, duplicates, role_name, client = current_setting('application_name'), rolled_up_at, count(*)
+    from awf.ingest_log where day = '2025-01-15' group by 1, 2, 3, 4, 5, 6$$,
+    $$values ('insert', null::integer, null::integer, 'postgres', true, null::timestamptz, 1::bigint)$$,
+    'all single events of a transaction and a day are one batch, which names who sent it'
+);
+
+-- INSERT on the view.
+set local role awf_writer;
+select throws_ok(
+    $$insert into awf.analytics_events (session_id, player_hash, world_ref, adventure_ref) values ('s1', 'player-1', 'w1', 'a1')$$,
+    'WF201', 'event refused: bad_player_hash: player_hash is not 64 hexadecimal digits', 'INSERT refuses what record_turn() refuses'
+);
+select lives_ok(
+    $$insert into awf.analytics_events (id, ts, session_id, player_hash, world_ref, adventure_ref, locale, experiment_key,
+    variation_key, metrics) values
+    ('01940000-0000-7000-8000-000000000002', '2025-01-17 10:00+00', 's1', repeat('ab', 32), 'w1', 'a1', 'fr', 'e', 'b',
+    '{"turnLatencyMs": 12.345, "failed": false, "model": "m1", "mood": 1}'),
+    (null, null, 's2', repeat('cd', 32), 'w1', 'a1', null, null, null, null)$$,
+    'a writer inserts rows into the view'
+);
+select throws_ok(
+    $$insert into awf.analytics_events (session_id, player_hash, world_ref, adventure_ref) values ('s', repeat('ab', 32), 'w', 'a')
+    returning id$$,
+    '42501', null, 'but cannot have them returned'
+);
+reset role;
+select results_eq(
+    'select ts, session_id, locale, experiment_key, variation_key, metrics from awf.analytics_events order by ts',
+    $$values (timestamptz '2025-01-17 10:00+00', 's1', 'fr', 'e', 'b', '{"turnLatencyMs": 12.345, "model": "m1", "mood": 1}'::jsonb),
+    (timestamptz '2025-02-01 12:00+00', 's2', 'en-US', null, null, '{}')$$,
+    'rows of the view come back as they went in, with id and ts filled in where they were NULL'
+);
+select is(
+    (select role_name from awf.ingest_log order by batch_id desc limit 1), 'awf_writer', 'the log names the writer, not the owner'
+);
+create temporary table copied as select e.* from awf.analytics_events as e;
+insert into awf.analytics_events select c.* from copied as c;
+select is((select count(*) from awf.analytics_events), 2::bigint, 'inserting the same rows again changes nothing');
+delete from awf.turn_events;
+
+-- record_turns().
+select throws_ok(
+    format('select awf.record_turns(%L)', t.turns), 'WF201', format('turns are of type %s, not an array', t.kind),
+    'record_turns() takes an array, not ' || t.what
+)
+from (
+    values ('{}', 'object', 'an object'), ('5', 'number', 'a number'), ('null', 'null', 'JSON null'), (null, 'NULL', 'NULL')
+) as t (turns, kind, what);
+select results_eq($$select * from awf.record_turns('[]')$$, 'values (0, 0, 0)', 'no turns are no error');
+create temporary table batch as
+select jsonb_agg(pg_temp.event(jsonb_build_object(
+    'id', format('01940000-0000-7000-8000-%s', lpad(i::text, 12, '0')), 'session_id', 's' || i,
+    'ts', timestamptz '2025-01-15 23:59:55+00' + i * interval '1 second', 'metrics', jsonb_build_object('outputTokens', i)
+))) as turns
+from generate_series(1, 10) as i;
+select results_eq('select r.* from batch as b, awf.record_turns(b.turns) as r', 'values (10, 0, 0)', 'a batch is accepted');
+select results_eq(
+    'select r.* from batch as b, awf.record_turns(b.turns) as r', 'values (0, 10, 0)', 'the same batch again is all duplicates'
+);
+select results_eq(
+    'select count(*), sum(output_tokens) from awf.turn_events', 'values (10::bigint, 55::bigint)', 'and changes nothing'
+);
+select results_eq(
+    $$select day, rows, duplicates from awf.ingest_log where path = 'careful' order by batch_id$$,
+    $$values (date '2025-01-15', 4, 0), (date '2025-01-16', 6, 0), (date '2025-01-15', 0, 4), (date '2025-01-16', 0, 6)$$,
+    'the log counts both, by day'
+);
+select results_eq(
+    'select r.* from batch as b, awf.record_turns((b.turns -> 0) || (b.turns -> 0) || jsonb_build_array(pg_temp.event())) as r',
+    'values (1, 2, 0)', 'known and new events in one batch'
+);
+select results_eq(
+    $$select r.* from awf.record_turns(jsonb_build_array(
+        pg_temp.event('{"id": "01940000-0000-7000-8000-000000000abc"}'), pg_temp.event('{"id": "01940000-0000-7000-8000-000000000abc"}')
+    )) as r$$,
+    'values (1, 1, 0)', 'an event that stands twice in a batch is stored once'
+);
+select is((select count(*) from awf.rejected_events), 0::bigint, 'a duplicate is not a rejected event');
+delete from awf.turn_events;
+
+-- record_turns(): each reason once, beside good events.
+create temporary table bad_turns as
+select b.event, b.reason
+from (
+    values
+    ('5'::jsonb, 'not_an_object'),
+    ('[]', 'not_an_object'),
+    ('null', 'not_an_object'),
+    (pg_temp.event('{"foo": "bar"}'), 'unknown_field'),
+    (pg_temp.event('{"id": "17"}'), 'bad_id'),
+    (pg_temp.event('{"ts": "soon"}'), 'bad_ts'),
+    (pg_temp.event('{"ts": "2030-01-01T00:00:00Z"}'), 'ts_out_of_window'),
+    (pg_temp.event('{"ts": "2000-01-01T00:00:00Z"}'), 'ts_out_of_window'),
+    (pg_temp.event('{"session_id": null}'), 'missing_session'),
+    (pg_temp.event('{"player_hash": null}'), 'missing_player'),
+    (pg_temp.event('{"player_hash": "abc"}'), 'bad_player_hash'),
+    (pg_temp.event('{"world_ref": null}'), 'missing_world'),
+    (pg_temp.event('{"adventure_ref": null}'), 'missing_adventure'),
+    (pg_temp.event('{"locale": "!"}'), 'bad_locale'),
+    (pg_temp.event(jsonb_build_object('session_id', repeat('x', 201))), 'too_long'),
+    (pg_temp.event('{"metrics": {"acts": -1}}'), 'bad_metric'),
+    (pg_temp.event('{"metrics": {"acts": "many"}}'), 'bad_metric'),
+    (pg_temp.event('{"metrics": {"mood": "grim"}}'), 'bad_extra'),
+    (pg_temp.event('{"assignments": 5}'), 'bad_assignments'),
+    (pg_temp.event('{"experiment_key": "e", "variation_key": "z"}'), 'unknown_variation')
+) as b (event, reason);
+create function pg_temp.reason_of(p_event jsonb)
+returns text
+language plpgsql
+as $$
+declare
+    v_counts record;
+begin
+    delete from awf.rejected_events;
+    select r.* into v_counts from awf.record_turns(jsonb_build_array(pg_temp.event(), p_event, pg_temp.event())) as r;
+    return (
+        select format('%s (%s accepted, %s duplicate, %s rejected)', r.reason, v_counts.accepted, v_counts.duplicate, v_counts.rejected)
+        from awf.rejected_events as r
+    );
+exception
+    when others then
+        return format('%s: %s', sqlstate, sqlerrm);
+end;
+$$;
+select is(
+    pg_temp.reason_of(b.event), b.reason || ' (2 accepted, 0 duplicate, 1 rejected)',
+    format('a bad event costs the others nothing and is kept: %s, %s', b.reason, left(b.event::text, 20))
+)
+from bad_turns as b;
+delete from awf.turn_events;
+delete from awf.rejected_events;
+select results_eq(
+    $$select r.* from awf.record_turns((select jsonb_agg(b.event) from bad_turns as b where jsonb_typeof(b.event) = 'object')) as r$$,
+    'values (0, 0, 17)', 'a batch of bad events only is rejected as a whole'
+);
+select results_eq(
+    'select reason, count(*) from awf.rejected_events group by reason order by reason collate "C"',
+    $$select reason, count(*) from bad_turns where jsonb_typeof(event) = 'object' group by reason order by reason collate "C"$$,
+    'each with its reason'
+);
+select is_empty($$select id from awf.rejected_events where detail = ''$$, 'and with a detail');
+select is(
+    (select count(*) from awf.rejected_events where player_hash = decode(repeat('ab', 32), 'hex')), 15::bigint,
+    'and with its player, where that was readable'
+);
+select is(
+    (select detail from awf.rejected_events where reason = 'unknown_variation'), 'experiment "e" has no variation "z"',
+    'the detail names the field and the value'
+);
+delete from awf.rejected_events;
+
+-- What is kept of a rejected event: no free text, no player id.
+create function pg_temp.kept_of(p_event jsonb)
+returns text
+language plpgsql
+as $$
+begin
+    delete from awf.rejected_events;
+    perform awf.record_turns(jsonb_build_array(p_event));
+    return (select concat_ws(' ', r.detail, r.event::text) from awf.rejected_events as r);
+exception
+    when others then
+        return format('SECRET? %s: %s', sqlstate, sqlerrm);
+end;
+$$;
+select ok(coalesce(pg_temp.kept_of(pg_temp.event(k.changes::jsonb)) !~ 'SECRET', false), 'a rejected event keeps no ' || k.what)
+from (
+    values
+    ('{"player_id": "SECRET", "ts": "soon"}', 'player id'),
+    ('{"playerId": "SECRET", "player_hash": null, "world_ref": null}', 'player id in camelCase'),
+    ('{"player_hash": "SECRET"}', 'player id in the place of the hash'),
+    ('{"playerHash": "SECRET", "player_hash": null}', 'player id in the place of the hash in camelCase'),
+    ('{"answer": "SECRET"}', 'text of an unknown field'),
+    ('{"answer": ["SECRET"]}', 'list of texts of an unknown field'),
+    ('{"answer": {"a": "SECRET"}}', 'object of an unknown field'),
+    ('{"metrics": {"mood": "SECRET"}}', 'text of a metric'),
+    ('{"metrics": {"acts": "SECRET"}}', 'text of a standard metric'),
+    ('{"metrics": {"failed": "SECRET"}}', 'text of the metric failed'),
+    ('{"metrics": {"mood": {"a": "SECRET"}}}', 'object of a metric'),
+    ('{"metrics": {"mood": ["SECRET"]}}', 'list of a metric'),
+    ('{"metrics": "SECRET"}', 'text in the place of the metrics'),
+    ('{"metrics": ["SECRET"]}', 'list in the place of the metrics'),
+    ('{"assignments": "SECRET"}', 'text in the place of the assignments'),
+    ('{"assignments": [{"experiment": "e", "variation": "z", "player_id": "SECRET"}]}', 'other field of an assignment'),
+    ('{"assignments": ["SECRET"]}', 'list of texts in the place of the assignments'),
+    ('{"extra": "SECRET"}', 'text in the place of extra'),
+    ('{"extra": {"mood": "SECRET"}}', 'text in extra')
+) as k (changes, what);
+select matches(
+    pg_temp.kept_of(pg_temp.event('{"foo": "x", "count": 5, "metrics": {"acts": 3, "won": true, "mood": "grim"}}')),
+    '"acts": 3', 'numbers are kept'
+);
+select is(
+    (select r.event -> 'metrics' from awf.rejected_events as r), '{"acts": 3, "won": true}'::jsonb,
+    'so are booleans, and nothing else'
+);
+select throws_ok(
+    format('select awf.record_turn(%L)', pg_temp.event('{"player_hash": "SECRET"}')), 'WF201',
+    'event refused: bad_player_hash: player_hash is not 64 hexadecimal digits', 'a message never repeats what may be a player id'
+);
+delete from awf.rejected_events;
+
+-- reject_event().
+select throws_ok(
+    format('select awf.reject_event(%L, %L, %L)', j.reason, 'd', j.event), 'WF001',
+    format('an event cannot be rejected for "%s"', coalesce(j.reason, 'NULL')), 'reject_event() refuses ' || j.what
+)
+from (
+    values (null, '{}', 'NULL for a reason'), ('', '{}', 'no reason'), ('Bad Things', '{}', 'a reason that is no code'),
+    ('bad_row', '[]', 'a list'), ('bad_row', null, 'NULL')
+) as j (reason, event, what);
+select lives_ok(
+    format('select awf.reject_event(%L, null, %L)', 'nul_character', pg_temp.event('{"foo": "SECRET", "player_id": "SECRET"}')),
+    'reject_event() keeps an event that could not be sent'
+);
+select results_eq(
+    'select reason, detail, event ? ''session_id'', event::text ~ ''SECRET'' from awf.rejected_events',
+    $$values ('nul_character', '', true, false)$$, 'without free text and player id'
+);
+delete from awf.rejected_events;
+
+-- dimension_ids().
+select throws_ok(
+    $$select awf.dimension_ids('player', '{p}')$$, 'WF001', 'there is no dimension "player"', 'an unknown dimension is refused'
+);
+select throws_ok($$select awf.dimension_ids(null, '{p}')$$, 'WF001', 'there is no dimension "NULL"', 'NULL is no dimension');
+select is(
+    (select array_agg(i is null order by n) from unnest(awf.dimension_ids(
+        'world', array['new-b', null, '', 'new-a', 'new-b', repeat('x', 200), repeat('x', 201)]
+    )) with ordinality as d (i, n)),
+    array[false, true, true, false, false, false, true], 'new texts get numbers; NULL, empty and too long ones get NULL'
+);
+select ok(
+    (select d[1] = d[5] and d[1] <> d[4] from awf.dimension_ids('world', array['new-b', null, '', 'new-a', 'new-b']) as d),
+    'the same text has the same number, another text another'
+);
+select is(
+    awf.dimension_ids('world', '{new-a,new-b}'),
+    (select array_agg(d.id order by d.value) from awf.dimensions as d where d.kind = 'world' and d.value in ('new-a', 'new-b')),
+    'numbers come in the order of the texts'
+);
+select ok(
+    (awf.dimension_ids('world', '{same}'))[1] <> (awf.dimension_ids('adventure', '{same}'))[1],
+    'a world and an adventure of the same name have numbers of their own'
+);
+select is(awf.dimension_ids('model', '{}'), '{}'::integer[], 'no texts, no numbers');
+select is((awf.dimension_ids('locale', '{!!}'))[1], null, 'what is no locale gets no number');
+select is(
+    awf.dimension_ids('variation', array['e/b', 'e/z', 'nope/a', 'e', null, 'e/a']),
+    array[
+        (select v.id from awf.experiment_variations as v where v.experiment_key = 'e' and v.variation_key = 'b'), null, null, null, null,
+        (select v.id from awf.experiment_variations as v where v.experiment_key = 'e' and v.variation_key = 'a')
+    ],
+    'variations are found by both their keys, and never made'
+);
+
+-- The direct path. The numbers come first.
+create temporary table ids as
+select
+    (awf.dimension_ids('world', '{w1}'))[1] as world_id, (awf.dimension_ids('adventure', '{a1}'))[1] as adventure_id,
+    (awf.dimension_ids('locale', '{en-US}'))[1] as locale_id, (awf.dimension_ids('variation', '{e/a}'))[1] as variation_id;
+grant select on pg_temp.ids to public;
+-- Opens a batch and sends rows, as a client does in one transaction. %s in p_values stands for the numbers.
+create function pg_temp.send(p_columns text, p_values text, p_day date default '2025-01-15')
+returns bigint
+language plpgsql
+as $$
+declare
+    v_batch record;
+begin
+    select b.* into v_batch from awf.open_batch(p_day, 1) as b;
+    execute format(
+        'insert into %s (world_id, adventure_id, locale_id, %s) select i.world_id, i.adventure_id, i.locale_id, v.* '
+        'from pg_temp.ids as i, (values %s) as v',
+        v_batch.table_name, p_columns, p_values
+    );
+    return v_batch.batch_id;
+end;
+$$;
+select throws_ok(
+    format('select * from awf.open_batch(%L, %L)', o.day, o.rows), o.code, o.message, 'open_batch() refuses ' || o.what
+)
+from (
+    values
+    (null, 1, 'WF203', 'day NULL lies outside the accepted window', 'no day'),
+    ('2025-02-03', 1, 'WF203', 'day 2025-02-03 lies outside the accepted window', 'a day after the window'),
+    ('2015-02-03', 1, 'WF203', 'day 2015-02-03 lies outside the accepted window', 'a day before the window'),
+    ('infinity', 1, 'WF203', 'day infinity lies outside the accepted window', 'an infinite day'),
+    ('9999-12-31', 1, 'WF203', 'day 9999-12-31 lies outside the accepted window', 'a typing error'),
+    ('2025-01-15', -1, 'WF001', 'a batch cannot have -1 rows', 'a negative number of rows'),
+    ('2025-01-15', null, 'WF001', 'a batch cannot have NULL rows', 'no number of rows')
+) as o (day, rows, code, message, what);
+select is_empty(
+    $$select relname from pg_class where relnamespace = 'awf'::regnamespace and relname ~ '^turn_events_(9999|20250203|20150203)'$$,
+    'a refused day leaves no partition'
+);
+select lives_ok($$select * from awf.open_batch('2025-02-02', 0)$$, 'the last day of the window is accepted');
+select lives_ok($$select * from awf.open_batch('2015-02-04', 0)$$, 'and its first day');
+set local role awf_owner;
+update awf.settings set value = '10'
+where name = 'ingest_max_age_days';
+reset role;
+select throws_ok(
+    $$select * from awf.open_batch('2025-01-21', 1)$$, 'WF203', 'day 2025-01-21 lies outside the accepted window',
+    'the settings move the window, for days that have a partition, too'
+);
+select awf.set_setting('ingest_max_age_days', '3650');
+
+set local role awf_writer;
+select throws_ok(
+    $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+    values ('2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
+    'WF202', 'this transaction has no open batch for "turn_events_20250115"', 'a partition takes no row without an open batch'
+);
+select lives_ok(
+    $$select pg_temp.send('ts, id, session_id, player_hash, assignments, failed, turn_latency_us, extra',
+    $v$('2025-01-15 00:00:00+00'::timestamptz, '01940000-0000-7000-8000-000000000011'::uuid, 's1', sha256('p'), array[1], false, 5,
+    '{"mood": 1}'::jsonb), ('2025-01-15 23:59:59.999999+00', '01940000-0000-7000-8000-000000000012', 's1', sha256('p'), null, true,
+    null, null)$v$)$$,
+    'a writer sends a batch into the partition that open_batch() names'
+);
+select throws_ok(
+    $$select pg_temp.send('ts, id, session_id, player_hash',
+    $v$('2025-01-15 00:00:00+00'::timestamptz, '01940000-0000-7000-8000-000000000011'::uuid, 's1', sha256('p'))$v$)$$,
+    '23505', null, 'the same batch again hits the key, and the client takes the careful path'
+);
+select throws_ok(
+    $$insert into awf.turn_events_20250116 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+    values ('2025-01-16 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
+    'WF202', 'this transaction has no open batch for "turn_events_20250116"', 'an open batch of another day does not count'
+);
+select throws_ok(
+    format('select pg_temp.send(%L, %L)', b.columns, b.row), b.code, null, 'the partition refuses ' || b.what
+)
+from (
+    values
+    ('ts, id, session_id, player_hash', $$('2025-01-14 23:59:59.999999+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23514', 'a ts before its day'),
+    ('ts, id, session_id, player_hash', $$('2025-01-16 00:00:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23514', 'a ts after its day'),
+    ('ts, id, session_id, player_hash', $$('infinity'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23514', 'an infinite ts'),
+    ('ts, id, session_id, player_hash', $$(null::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23502', 'no ts'),
+    ('ts, id, session_id, player_hash', $$('2025-01-15'::timestamptz, null::uuid, 's', sha256('p'))$$, '23502', 'no id'),
+    ('ts, id, session_id, player_hash', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), '', sha256('p'))$$, '23514', 'the empty session'),
+    ('ts, id, session_id, player_hash', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), repeat('x', 201), sha256('p'))$$, '23514', 'a long session'),
+    ('ts, id, session_id, player_hash', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', 'player-1'::bytea)$$, '23514', 'a player hash of 8 bytes'),
+    ('ts, id, session_id, player_hash, acts', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), -1)$$, '23514', 'a negative metric'),
+    ('ts, id, session_id, player_hash, failed', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), null::boolean)$$, '23502', 'neither failed nor not'),
+    ('ts, id, session_id, player_hash, assignments', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[1, null])$$, '23514', 'a NULL among the assignments'),
+    ('ts, id, session_id, player_hash, assignments', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[array[1], array[2]])$$, '23514', 'a matrix of assignments'),
+    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '[]'::jsonb)$$, '23514', 'an extra that is a list'),
+    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": "grim"}'::jsonb)$$, '23514', 'a text in extra'),
+    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": ["grim"]}'::jsonb)$$, '23514', 'a list of texts in extra'),
+    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": [1, 2]}'::jsonb)$$, '23514', 'a list of numbers in extra'),
+    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": null}'::jsonb)$$, '23514', 'a null in extra'),
+    ('ts, id, session_id, player_hash, batch_id', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), 1)$$, '42501', 'a batch_id of the writer''s choice'),
+    ('ts, id, session_id, player_hash, created_at', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), now())$$, '42501', 'a created_at of the writer''s choice')
+) as b (columns, row, code, what);
+select throws_ok(w.statement, '42501', null, 'a writer cannot ' || w.what)
+from (
+    values
+    ('select * from awf.turn_events_20250115', 'read a partition'),
+    ('select count(ts) from awf.turn_events_20250115', 'count a partition'),
+    ('update awf.turn_events_20250115 set acts = 1', 'change events'),
+    ('delete from awf.turn_events_20250115', 'delete events'),
+    ('truncate awf.turn_events_20250115', 'empty a partition'),
+    (
+        $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+        values ('2025-01-15 10:00+00', gen_random_uuid(), 's', sha256('p'), 1, 1, 1) returning batch_id$$, 'have rows returned'
+    ),
+    (
+        $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+        values ('2025-01-15 10:00+00', gen_random_uuid(), 's', sha256('p'), 1, 1, 1) on conflict (id, ts) do update set acts = 1$$,
+        'overwrite events'
+    ),
+    (
+        $$insert into awf.turn_events (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+        values ('2025-01-15 10:00+00', gen_random_uuid(), 's', sha256('p'), 1, 1, 1)$$, 'go around the partition''s guard'
+    ),
+    ($$select nextval('awf.ingest_log_batch_id_seq')$$, 'draw a batch number'),
+    ($$select setval('awf.ingest_log_batch_id_seq', 1)$$, 'set the batch number'),
+    ('insert into awf.ingest_log (day, path, role_name) values (current_date, ''direct'', ''x'')', 'write the log'),
+    ('alter table awf.turn_events_20250115 disable trigger guard_copy', 'put the guard aside'),
+    ('select awf._ensure_partition(''2025-01-20'')', 'make partitions by himself')
+) as w (statement, what);
+reset role;
+select results_eq(
+    $$select e.ts, e.failed, e.assignments, e.turn_latency_us, e.extra, l.path, l.rows, l.role_name, l.day
+    from awf.turn_events as e inner join awf.ingest_log as l using (batch_id) order by e.ts$$,
+    $$values (timestamptz '2025-01-15 00:00:00+00', false, array[1], 5, '{"mood": 1}'::jsonb, 'direct', 1, 'awf_writer', date '2025-01-15'),
+    (timestamptz '2025-01-15 23:59:59.999999+00', true, null, null, null, 'direct', 1, 'awf_writer', '2025-01-15')$$,
+    'the events carry the batch that was opened for them'
+);
+select awf.refresh_rollups();
+set local role awf_writer;
+select throws_ok(
+    $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+    values ('2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
+    'WF202', null, 'a batch that is rolled up takes no more rows'
+);
+select batch_id from awf.open_batch('2025-01-15', 1);
+select batch_id from awf.open_batch('2025-01-16', 1);
+select throws_ok(
+    $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+    values ('2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
+    'WF202', null, 'the newest open batch counts: its number is what the rows would carry'
+);
+select batch_id from awf.open_batch('2025-01-15', 1);
+select awf.record_turn(pg_temp.event('{"ts": "2025-01-18T10:00:00Z"}'));
+select throws_ok(
+    $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+    values ('2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
+    'WF202', null, 'a single event of another day in between closes the batch: the rows would carry that event''s number'
+);
+reset role;
+delete from awf.turn_events;
+
+-- The careful path.
+set local role awf_writer;
+select throws_ok(
+    'select * from awf.ingest_batch()', 'WF202', null, 'there is nothing to ingest before a stage is opened'
+)
+where to_regclass('pg_temp.awf_stage') is null;
+reset role;
