@@ -147,9 +147,8 @@ def main() -> None:
                     seconds = statistics.median(run.seconds for run in kept)
                     wal = statistics.median(run.wal_bytes for run in kept) / 1e6
                     keys = "4" if name == "with_keys" else "none"
-                    print(
-                        f"| {writers} | {keys} | {seconds:.2f} | {arguments.rows / seconds:,.0f} | {wal:.0f} |"
-                    )
+                    rate = arguments.rows / seconds
+                    print(f"| {writers} | {keys} | {seconds:.2f} | {rate:,.0f} | {wal:.0f} |")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python bench/indexes.py [--rows 1000000] [--days 14] [--rounds 5] [--plans]
 
-The same events lie in awf.turn_events (a partition a day, BRIN on ts, single-column btrees on small numbers)
-and in a table with text columns and a metrics document, as it stands in the runtime's first schema. That table
-is measured with single-column btrees and again with (key, ts). Every question is asked by an analyst, with
-parallel query off. The server is a temporary one; all tables fit into its memory.
+The same events lie in awf.turn_events (a partition a day, BRIN on ts, single-column btrees on numbers)
+and in one plain table with text columns and a metrics document, which is measured with single-column btrees
+and again with (key, ts). Every question is asked by an analyst, with parallel query off. The server is a
+temporary one; all tables fit into its memory.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ from (values ('world', 20), ('adventure', 100)) as k (kind, many)
 cross join lateral generate_series(1, k.many) as n
 order by k.kind, n;
 select awf.dimension_ids('locale', array['en-US', 'de-DE', 'fr-FR', 'es-ES', 'ja-JP']);
-select awf.create_experiment(e, e, '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]')
+select awf.create_experiment(
+    e, e, '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]'
+)
 from unnest(array['tokens', 'acts', 'tools', 'choices']) as e;
 select awf.create_variation(e, v)
-from unnest(array['tokens', 'acts', 'tools', 'choices']) as e cross join unnest(array['control', 'high']) as v;
+from unnest(array['tokens', 'acts', 'tools', 'choices']) as e
+cross join unnest(array['control', 'high']) as v;
 """
 
 # Sessions of ten turns, 40 s apart, many at a time; half of them in an experiment, worlds of unequal size.
@@ -45,21 +48,24 @@ insert into {partition} (
 select
     t.ts, gen_random_uuid(), 'session-' || t.session,
     sha256(convert_to('player-' || t.session % 20000, 'UTF8')),
-    w.ids[1 + floor(20 * (t.session % 997 / 997.0) ^ 2)::integer], a.ids[1 + t.session % 100], l.ids[1 + t.session % 5],
+    w.ids[1 + floor(20 * (t.session % 997 / 997.0) ^ 2)::integer], a.ids[1 + t.session % 100],
+    l.ids[1 + t.session % 5],
     case when t.session % 8 < 4 then array[v.ids[1 + t.session % 8 * 2 + t.session / 8 % 2]] end,
     800000 + t.n % 1000000, 700000 + t.n % 900000, 40000 + t.n % 9000, 1200 + t.n % 300, 300 + t.n % 1000,
     0, 0, t.n % 8, t.n % 6, t.n % 4, 1
 from (
     select
         n, {first} / 10 + n / 10 as session,
-        timestamptz '{day} 00:00:00+00' + (n / 10 * 10.0 / {rows} * 86000 + n % 10 * 40) * interval '1 second' as ts
+        timestamptz '{day} 00:00:00+00'
+            + (n / 10 * 10.0 / {rows} * 86000 + n % 10 * 40) * interval '1 second' as ts
     from generate_series(0, {rows} - 1) as n
 ) as t
 cross join (select array_agg(id order by id) as ids from awf.dimensions where kind = 'world') as w
 cross join (select array_agg(id order by id) as ids from awf.dimensions where kind = 'adventure') as a
 cross join (select array_agg(id order by id) as ids from awf.dimensions where kind = 'locale') as l
-cross join (select array_agg(v.id order by v.id) as ids from awf.variation_ids as v where v.variation_key <> 'treatment'
-    and v.experiment_key <> 'awf-default-test') as v
+cross join (
+    select array_agg(id order by id) as ids from awf.variation_ids where experiment_key <> 'awf-default-test'
+) as v
 order by t.ts
 """
 
@@ -91,7 +97,9 @@ create index idx_analytics_events_session on plain.analytics_events (session_id)
 """
 
 WITH_TIME = """
-drop index plain.idx_analytics_events_experiment, plain.idx_analytics_events_world, plain.idx_analytics_events_session;
+drop index plain.idx_analytics_events_experiment;
+drop index plain.idx_analytics_events_world;
+drop index plain.idx_analytics_events_session;
 create index idx_analytics_events_experiment on plain.analytics_events (experiment_key, variation_key, ts);
 create index idx_analytics_events_world on plain.analytics_events (world_ref, ts);
 create index idx_analytics_events_session on plain.analytics_events (session_id, ts);
@@ -155,8 +163,8 @@ from pg_class as c
 left join pg_inherits as i on c.oid = i.inhrelid
 left join pg_class as p on i.inhparent = p.oid
 left join pg_index as x on c.oid = x.indexrelid
-where coalesce(x.indrelid, c.oid)::regclass::text ~ '^(awf.turn_events_\\d|plain.)' and c.relkind in ('r', 'i')
-    and c.relnamespace = %s::regnamespace
+where coalesce(x.indrelid, c.oid)::regclass::text ~ '^(awf.turn_events_\\d|plain.)'
+    and c.relkind in ('r', 'i') and c.relnamespace = %s::regnamespace
 group by 1
 order by 2 desc
 """
@@ -207,8 +215,8 @@ def ask_all(
 
 def numbers(connection: psycopg.Connection[Any]) -> dict[str, int]:
     row = connection.execute(
-        "select (select id from awf.variation_ids where experiment_key = 'tokens' and variation_key = 'high'),"
-        " (select id from awf.dimensions where kind = 'world' and value = 'world-20')"
+        "select v.id, d.id from awf.variation_ids as v cross join awf.dimensions as d"
+        f" where {VARIATION} and kind = 'world' and value = 'world-20'".encode()
     ).fetchone()
     assert row is not None
     return {"variation": row[0], "world": row[1]}

@@ -182,10 +182,10 @@ def assemble(paths: Paths, version: str) -> str:
     return "\n".join([PREAMBLE, *sections])
 
 
-def extension_files(paths: Paths, version: str) -> list[str]:
-    """The script installs this version and leads every released one to it: it replaces whatever is there."""
-    released = [file.stem.removeprefix("awf--") for file in sorted(paths.released.glob("awf--*.sql"))]
-    return [f"awf--{version}.sql", *(f"awf--{old}--{version}.sql" for old in released if old != version)]
+def earlier_releases(paths: Paths, version: str) -> dict[str, Path]:
+    """Version -> its script."""
+    files = {file.stem.removeprefix("awf--"): file for file in sorted(paths.released.glob("awf--*.sql"))}
+    return {old: file for old, file in files.items() if old != version}
 
 
 def write(path: Path, text: str) -> None:
@@ -205,8 +205,12 @@ def build(root: Path) -> None:
     shutil.rmtree(paths.extension, ignore_errors=True)
     control = (paths.sql / "awf.control.in").read_text("utf-8")
     write(paths.extension / "awf.control", control.replace("@VERSION@", version))
-    for name in extension_files(paths, version):
-        write(paths.extension / name, f"{GUARD}{header}\n{script}")
+    extension = f"{GUARD}{header}\n{script}"
+    write(paths.extension / f"awf--{version}.sql", extension)
+    for old, file in earlier_releases(paths, version).items():
+        # The same bytes lead from every release to this one: they replace whatever is there.
+        write(paths.extension / f"awf--{old}--{version}.sql", extension)
+        shutil.copy(file, paths.extension)
 
 
 def release(root: Path) -> None:

@@ -75,7 +75,7 @@ def test_extension_files(root: Path) -> None:
     script = built(root)
     folder = root / "build/extension"
     names = {path.name for path in folder.iterdir()}
-    assert names == {"awf--1.0.0--1.2.3.sql", "awf--1.2.3.sql", "awf.control"}
+    assert names == {"awf--1.0.0.sql", "awf--1.0.0--1.2.3.sql", "awf--1.2.3.sql", "awf.control"}
     installs = (folder / "awf--1.2.3.sql").read_text()
     assert installs.startswith('\\echo Use "CREATE EXTENSION awf" to load this file. \\quit\n')
     assert (folder / "awf--1.0.0--1.2.3.sql").read_text() == installs

@@ -25,6 +25,37 @@ ROOT = Path(__file__).parents[2]
 EVENT = """{"session_id": "s-1", "player_hash": "%s", "world_ref": "w", "adventure_ref": "a",
             "ts": "2025-01-15T12:00:00Z", "metrics": {"outputTokens": 210}}""" % ("ab" * 32)
 
+RELEASED = ROOT / "sql" / "released"
+# What an upgrade must bring about as a fresh installation does; partitions come with the events.
+CATALOGUE = [
+    """
+    select oid::regprocedure::text, md5(pg_get_functiondef(oid)), proacl::text, obj_description(oid, 'pg_proc')
+    from pg_proc where pronamespace = 'awf'::regnamespace order by 1
+    """,
+    """
+    select c.relname, c.relkind, c.relrowsecurity, a.attnum, a.attname, a.atttypid::regtype::text, a.attnotnull,
+        pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
+    from pg_class as c
+    inner join pg_attribute as a on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
+    left join pg_attrdef as d on c.oid = d.adrelid and a.attnum = d.adnum
+    where c.relnamespace = 'awf'::regnamespace and c.relname !~ '^turn_events_[0-9]{8}'
+    order by 1, 4
+    """,
+    """
+    select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+    from pg_constraint
+    where connamespace = 'awf'::regnamespace and conrelid::regclass::text !~ '[0-9]{8}'
+    order by 1, 2
+    """,
+    """
+    select tgrelid::regclass::text, pg_get_triggerdef(oid)
+    from pg_trigger
+    where not tgisinternal and tgrelid::regclass::text !~ '[0-9]{8}'
+    order by 1, 2
+    """,
+    "select tablename, policyname, roles, cmd, qual from pg_policies where schemaname = 'awf' order by 1, 2",
+]
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -112,6 +143,22 @@ def test_a_dump_brings_everything_back(
         restored.execute("select awf.record_turn(%s::jsonb)", [EVENT.replace("12:00", "14:00")])
 
 
+@pytest.mark.parametrize("released", sorted(file.stem[5:] for file in RELEASED.glob("awf--*.sql")))
+def test_every_release_can_be_upgraded(server: servers.Server, extension_path: str, released: str) -> None:
+    with fresh_database(server, extension_path) as upgraded, fresh_database(server, extension_path) as fresh:
+        upgraded.execute(f"create extension awf version '{released}'".encode())
+        upgraded.execute("select awf.migrate()")
+        upgraded.execute("select awf.record_turn(%s::jsonb)", [EVENT])
+        upgraded.execute("alter extension awf update")
+        upgraded.execute("select awf.migrate()")
+        upgraded.execute("select awf.record_turn(%s::jsonb)", [EVENT.replace("12:00", "13:00")])
+        assert rows(upgraded, "select events from awf.refresh_rollups()") == [(2,)]
+        fresh.execute("create extension awf")
+        fresh.execute("select awf.migrate()")
+        for query in CATALOGUE:
+            assert rows(upgraded, query) == rows(fresh, query)
+
+
 def test_dropping_the_extension_keeps_the_data(extended: Connection) -> None:
     extended.execute("select awf.record_turn(%s::jsonb)", [EVENT])
     extended.execute("drop extension awf cascade")
@@ -132,7 +179,7 @@ def pg_tool(name: str) -> str:
 
 def restore(connection: Connection, dump: str, extension_path: str) -> None:
     subprocess.run(
-        [pg_tool("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", make_conninfo(connection.info.dsn, user="postgres")],
+        [pg_tool("psql"), "-Xqv", "ON_ERROR_STOP=1", make_conninfo(connection.info.dsn, user="postgres")],
         input=f"set extension_control_path = '{extension_path}';\ndrop schema if exists public;\n"
         + dump.replace("CREATE SCHEMA awf;", "").replace("CREATE SCHEMA public;", "create schema public;"),
         check=True, capture_output=True, text=True,

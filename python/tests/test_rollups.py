@@ -41,8 +41,9 @@ select variation_id, day, world_id, locale_id, metric_id, n, sum, sum_squares, m
 from awf.daily_totals order by 1, 2, 3, 4, 5
 """
 FIRST_EXPOSURES = """
-select distinct on (1, 2) p.id, case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end,
-    v.id, e.locale_id, e.ts, e.id, e.player_hash
+select distinct on (1, 2)
+    p.id, case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end, v.id,
+    e.locale_id, e.ts, e.id, e.player_hash
 from awf.turn_events as e
 cross join lateral unnest(e.assignments) as a (id)
 inner join awf.variation_ids as v on v.id = a.id
@@ -84,7 +85,7 @@ events = st.fixed_dictionaries(
         ),
     }
 )
-# A writer begins a batch or ends one, so that batches stay open across refreshes; the others act on what is there.
+# A writer begins a batch or ends one, so that batches stay open across refreshes.
 steps = st.lists(
     st.tuples(st.just("ingest"), st.integers(0, 2), st.lists(events, min_size=1, max_size=6))
     | st.tuples(st.just("again"), st.integers(0, 2))

@@ -47,10 +47,13 @@ select throws_ok(
     format('select awf.record_turn(%L)', pg_temp.event('{"player_hash": null, "player_id": "p"}')), 'WF205',
     'no player hash key is stored in this database', 'a player id cannot be taken without a key'
 );
-select throws_ok(
-    format('select awf.set_player_hash_key(%L)', k.key), 'WF001', format('a player hash key of %s bytes is too short', k.bytes),
-    'a key is refused: ' || k.what
-)
+select
+    throws_ok(
+        format('select awf.set_player_hash_key(%L)', k.key),
+        'WF001',
+        format('a player hash key of %s bytes is too short', k.bytes),
+        'a key is refused: ' || k.what
+    )
 from (
     values (null, 0, 'NULL'), ('', 0, 'the empty text'), ('0123456789abcde', 15, '15 bytes')
 ) as k (key, bytes, what);
@@ -99,10 +102,11 @@ select is((select count(*) from awf.player_hash_key), 1::bigint, 'there is one k
 select awf.set_player_hash_key('0123456789abcdef');
 
 -- record_turn(): refusals. Each names the field and the value.
-select throws_ok(
-    format('select awf.record_turn(%L)', pg_temp.event(r.changes::jsonb)), 'WF201', 'event refused: ' || r.message,
-    'record_turn() refuses ' || r.what
-)
+select
+    throws_ok(
+        format('select awf.record_turn(%L)', pg_temp.event(r.changes::jsonb)), 'WF201', 'event refused: ' || r.message,
+        'record_turn() refuses ' || r.what
+    )
 from (
     values
     ('{"foo": 1}', 'unknown_field: there is no field "foo"', 'an unknown field'),
@@ -173,10 +177,12 @@ from (
     ),
     ('{"assignments": [5]}', 'unknown_variation: experiment "" has no variation ""', 'a list of numbers')
 ) as r (changes, message, what);
-select throws_ok(
-    format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object(l.field, repeat('x', 201)))), 'WF201',
-    format('event refused: too_long: %s has 201 characters, %s 200', l.field, l.words), format('a %s of 201 characters is refused', l.field)
-)
+select
+    throws_ok(
+        format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object(l.field, repeat('x', 201)))), 'WF201',
+        format('event refused: too_long: %s has 201 characters, %s 200', l.field, l.words),
+        format('a %s of 201 characters is refused', l.field)
+    )
 from (
     values ('session_id', 'more than'), ('world_ref', 'more than'), ('adventure_ref', 'more than'), ('model', 'not 1 to')
 ) as l (field, words);
@@ -188,18 +194,20 @@ select throws_ok(
         ))
     ), 'WF201', null, 'a thousand further metrics are too many'
 );
-select throws_ok(
-    format('select awf.record_turn(%L)', n.document), 'WF201',
-    format('event refused: not_an_object: the event is %s', n.kind), 'record_turn() refuses ' || n.what
-)
+select
+    throws_ok(
+        format('select awf.record_turn(%L)', n.document), 'WF201',
+        format('event refused: not_an_object: the event is %s', n.kind), 'record_turn() refuses ' || n.what
+    )
 from (
     values ('5', 'number', 'a number'), ('[]', 'array', 'a list'), ('"x"', 'string', 'a text'), ('null', 'null', 'JSON null'),
     (null, 'NULL', 'NULL')
 ) as n (document, kind, what);
-select throws_ok(
-    format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('ts', w.ts))), 'WF201',
-    null, 'record_turn() refuses an event ' || w.what
-)
+select
+    throws_ok(
+        format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('ts', w.ts))), 'WF201',
+        null, 'record_turn() refuses an event ' || w.what
+    )
 from (
     values
     ('2025-02-02T12:00:00.000001Z', 'a moment later than the window'),
@@ -249,10 +257,12 @@ delete from awf.turn_events;
 create temporary table made as select awf.record_turn(pg_temp.event('{"ts": null}')) as id;
 select is((select substr(m.id::text, 15, 1) from made as m), '7', 'an event without an id gets a UUIDv7');
 select matches((select substr(m.id::text, 20, 1) from made as m), '[89ab]', 'with the variant of RFC 9562');
-select ok(
-    abs(extract(epoch from clock_timestamp()) * 1000 - ('x' || substr(replace(m.id::text, '-', ''), 1, 12))::bit(48)::bigint) < 60000,
-    'which begins with the time in milliseconds'
-)
+select
+    ok(
+        abs(extract(epoch from clock_timestamp()) * 1000 - ('x' || substr(replace(m.id::text, '-', ''), 1, 12))::bit(48)::bigint)
+        < 60000,
+        'which begins with the time in milliseconds'
+    )
 from made as m;
 select results_eq(
     'select ts, locale, experiment_key, variation_key, metrics from awf.analytics_events',
@@ -282,17 +292,19 @@ select results_eq(
     'half a microsecond is rounded up; the largest latency is accepted'
 );
 delete from awf.turn_events;
-select is(
-    pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('ts', w.ts)))), null,
-    'record_turn() accepts an event ' || w.what
-)
+select
+    is(
+        pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('ts', w.ts)))), null,
+        'record_turn() accepts an event ' || w.what
+    )
 from (
     values ('2025-02-02T12:00:00Z', 'at the very end of the window'), ('2015-02-04T12:00:00Z', 'at its very beginning')
 ) as w (ts, what);
-select is(
-    pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('locale', l.locale)))), null,
-    format('the locale %s is accepted', l.locale)
-)
+select
+    is(
+        pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('locale', l.locale)))), null,
+        format('the locale %s is accepted', l.locale)
+    )
 from (values ('en'), ('pt_BR'), ('zh-Hant-TW'), ('de-CH-1996')) as l (locale);
 delete from awf.turn_events;
 
@@ -327,7 +339,9 @@ select results_eq(
 set local role awf_writer;
 select throws_ok(
     $$insert into awf.analytics_events (session_id, player_hash, world_ref, adventure_ref) values ('s1', 'player-1', 'w1', 'a1')$$,
-    'WF201', 'event refused: bad_player_hash: player_hash is not 64 hexadecimal digits', 'INSERT refuses what record_turn() refuses'
+    'WF201',
+    'event refused: bad_player_hash: player_hash is not 64 hexadecimal digits',
+    'INSERT refuses what record_turn() refuses'
 );
 select lives_ok(
     $$insert into awf.analytics_events (id, ts, session_id, player_hash, world_ref, adventure_ref, locale, experiment_key,
@@ -350,7 +364,10 @@ select results_eq(
     'rows of the view come back as they went in, with id and ts filled in where they were NULL'
 );
 select is(
-    (select role_name from awf.ingest_log order by batch_id desc limit 1), 'awf_writer', 'the log names the writer, not the owner'
+    (
+        select role_name from awf.ingest_log
+        order by batch_id desc limit 1
+    ), 'awf_writer', 'the log names the writer, not the owner'
 );
 create temporary table copied as select e.* from awf.analytics_events as e;
 insert into awf.analytics_events select c.* from copied as c;
@@ -358,19 +375,21 @@ select is((select count(*) from awf.analytics_events), 2::bigint, 'inserting the
 delete from awf.turn_events;
 
 -- record_turns().
-select throws_ok(
-    format('select awf.record_turns(%L)', t.turns), 'WF201', format('turns are of type %s, not an array', t.kind),
-    'record_turns() takes an array, not ' || t.what
-)
+select
+    throws_ok(
+        format('select awf.record_turns(%L)', t.turns), 'WF201', format('turns are of type %s, not an array', t.kind),
+        'record_turns() takes an array, not ' || t.what
+    )
 from (
     values ('{}', 'object', 'an object'), ('5', 'number', 'a number'), ('null', 'null', 'JSON null'), (null, 'NULL', 'NULL')
 ) as t (turns, kind, what);
 select results_eq($$select * from awf.record_turns('[]')$$, 'values (0, 0, 0)', 'no turns are no error');
 create temporary table batch as
-select jsonb_agg(pg_temp.event(jsonb_build_object(
-    'id', format('01940000-0000-7000-8000-%s', lpad(i::text, 12, '0')), 'session_id', 's' || i,
-    'ts', timestamptz '2025-01-15 23:59:55+00' + i * interval '1 second', 'metrics', jsonb_build_object('outputTokens', i)
-))) as turns
+select
+    jsonb_agg(pg_temp.event(jsonb_build_object(
+        'id', format('01940000-0000-7000-8000-%s', lpad(i::text, 12, '0')), 'session_id', 's' || i,
+        'ts', timestamptz '2025-01-15 23:59:55+00' + i * interval '1 second', 'metrics', jsonb_build_object('outputTokens', i)
+    ))) as turns
 from generate_series(1, 10) as i;
 select results_eq('select r.* from batch as b, awf.record_turns(b.turns) as r', 'values (10, 0, 0)', 'a batch is accepted');
 select results_eq(
@@ -399,7 +418,9 @@ delete from awf.turn_events;
 
 -- record_turns(): each reason once, beside good events.
 create temporary table bad_turns as
-select b.event, b.reason
+select
+    b.event,
+    b.reason
 from (
     values
     ('5'::jsonb, 'not_an_object'),
@@ -441,10 +462,11 @@ exception
         return format('%s: %s', sqlstate, sqlerrm);
 end;
 $$;
-select is(
-    pg_temp.reason_of(b.event), b.reason || ' (2 accepted, 0 duplicate, 1 rejected)',
-    format('a bad event costs the others nothing and is kept: %s, %s', b.reason, left(b.event::text, 20))
-)
+select
+    is(
+        pg_temp.reason_of(b.event), b.reason || ' (2 accepted, 0 duplicate, 1 rejected)',
+        format('a bad event costs the others nothing and is kept: %s, %s', b.reason, left(b.event::text, 20))
+    )
 from bad_turns as b;
 delete from awf.turn_events;
 delete from awf.rejected_events;
@@ -459,11 +481,17 @@ select results_eq(
 );
 select is_empty($$select id from awf.rejected_events where detail = ''$$, 'and with a detail');
 select is(
-    (select count(*) from awf.rejected_events where player_hash = decode(repeat('ab', 32), 'hex')), 15::bigint,
+    (
+        select count(*) from awf.rejected_events
+        where player_hash = decode(repeat('ab', 32), 'hex')
+    ), 15::bigint,
     'and with its player, where that was readable'
 );
 select is(
-    (select detail from awf.rejected_events where reason = 'unknown_variation'), 'experiment "e" has no variation "z"',
+    (
+        select detail from awf.rejected_events
+        where reason = 'unknown_variation'
+    ), 'experiment "e" has no variation "z"',
     'the detail names the field and the value'
 );
 delete from awf.rejected_events;
@@ -520,10 +548,11 @@ select throws_ok(
 delete from awf.rejected_events;
 
 -- reject_event().
-select throws_ok(
-    format('select awf.reject_event(%L, %L, %L)', j.reason, 'd', j.event), 'WF001',
-    format('an event cannot be rejected for "%s"', coalesce(j.reason, 'NULL')), 'reject_event() refuses ' || j.what
-)
+select
+    throws_ok(
+        format('select awf.reject_event(%L, %L, %L)', j.reason, 'd', j.event), 'WF001',
+        format('an event cannot be rejected for "%s"', coalesce(j.reason, 'NULL')), 'reject_event() refuses ' || j.what
+    )
 from (
     values (null, '{}', 'NULL for a reason'), ('', '{}', 'no reason'), ('Bad Things', '{}', 'a reason that is no code'),
     ('bad_row', '[]', 'a list'), ('bad_row', null, 'NULL')
@@ -555,7 +584,10 @@ select ok(
 );
 select is(
     awf.dimension_ids('world', '{new-a,new-b}'),
-    (select array_agg(d.id order by d.value) from awf.dimensions as d where d.kind = 'world' and d.value in ('new-a', 'new-b')),
+    (
+        select array_agg(d.id order by d.value) from awf.dimensions as d
+        where d.kind = 'world' and d.value in ('new-a', 'new-b')
+    ),
     'numbers come in the order of the texts'
 );
 select ok(
@@ -567,8 +599,18 @@ select is((awf.dimension_ids('locale', '{!!}'))[1], null, 'what is no locale get
 select is(
     awf.dimension_ids('variation', array['e/b', 'e/z', 'nope/a', 'e', null, 'e/a']),
     array[
-        (select v.id from awf.experiment_variations as v where v.experiment_key = 'e' and v.variation_key = 'b'), null, null, null, null,
-        (select v.id from awf.experiment_variations as v where v.experiment_key = 'e' and v.variation_key = 'a')
+        (
+            select v.id from awf.experiment_variations as v
+            where v.experiment_key = 'e' and v.variation_key = 'b'
+        ),
+        null,
+        null,
+        null,
+        null,
+        (
+            select v.id from awf.experiment_variations as v
+            where v.experiment_key = 'e' and v.variation_key = 'a'
+        )
     ],
     'variations are found by both their keys, and never made'
 );
@@ -576,8 +618,10 @@ select is(
 -- The direct path. The numbers come first.
 create temporary table ids as
 select
-    (awf.dimension_ids('world', '{w1}'))[1] as world_id, (awf.dimension_ids('adventure', '{a1}'))[1] as adventure_id,
-    (awf.dimension_ids('locale', '{en-US}'))[1] as locale_id, (awf.dimension_ids('variation', '{e/a}'))[1] as variation_id;
+    (awf.dimension_ids('world', '{w1}'))[1] as world_id,
+    (awf.dimension_ids('adventure', '{a1}'))[1] as adventure_id,
+    (awf.dimension_ids('locale', '{en-US}'))[1] as locale_id,
+    (awf.dimension_ids('variation', '{e/a}'))[1] as variation_id;
 grant select on pg_temp.ids to public;
 -- Opens a batch and sends rows, as a client does in one transaction. %s in p_values stands for the numbers.
 create function pg_temp.send(p_columns text, p_values text, p_day date default '2025-01-15')
@@ -596,9 +640,10 @@ begin
     return v_batch.batch_id;
 end;
 $$;
-select throws_ok(
-    format('select * from awf.open_batch(%L, %L)', o.day, o.rows), o.code, o.message, 'open_batch() refuses ' || o.what
-)
+select
+    throws_ok(
+        format('select * from awf.open_batch(%L, %L)', o.day, o.rows), o.code, o.message, 'open_batch() refuses ' || o.what
+    )
 from (
     values
     (null, 1, 'WF203', 'day NULL lies outside the accepted window', 'no day'),
@@ -648,30 +693,116 @@ select throws_ok(
     values ('2025-01-16 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
     'WF202', 'this transaction has no open batch for "turn_events_20250116"', 'an open batch of another day does not count'
 );
-select throws_ok(
-    format('select pg_temp.send(%L, %L)', b.columns, b.row), b.code, null, 'the partition refuses ' || b.what
-)
+select
+    throws_ok(
+        format('select pg_temp.send(%L, %L)', b.columns, b.row), b.code, null, 'the partition refuses ' || b.what
+    )
 from (
     values
-    ('ts, id, session_id, player_hash', $$('2025-01-14 23:59:59.999999+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23514', 'a ts before its day'),
-    ('ts, id, session_id, player_hash', $$('2025-01-16 00:00:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23514', 'a ts after its day'),
-    ('ts, id, session_id, player_hash', $$('infinity'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23514', 'an infinite ts'),
+    (
+        'ts, id, session_id, player_hash',
+        $$('2025-01-14 23:59:59.999999+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$,
+        '23514',
+        'a ts before its day'
+    ),
+    (
+        'ts, id, session_id, player_hash',
+        $$('2025-01-16 00:00:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$,
+        '23514',
+        'a ts after its day'
+    ),
+    (
+        'ts, id, session_id, player_hash',
+        $$('infinity'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$,
+        '23514',
+        'an infinite ts'
+    ),
     ('ts, id, session_id, player_hash', $$(null::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23502', 'no ts'),
     ('ts, id, session_id, player_hash', $$('2025-01-15'::timestamptz, null::uuid, 's', sha256('p'))$$, '23502', 'no id'),
-    ('ts, id, session_id, player_hash', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), '', sha256('p'))$$, '23514', 'the empty session'),
-    ('ts, id, session_id, player_hash', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), repeat('x', 201), sha256('p'))$$, '23514', 'a long session'),
-    ('ts, id, session_id, player_hash', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', 'player-1'::bytea)$$, '23514', 'a player hash of 8 bytes'),
-    ('ts, id, session_id, player_hash, acts', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), -1)$$, '23514', 'a negative metric'),
-    ('ts, id, session_id, player_hash, failed', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), null::boolean)$$, '23502', 'neither failed nor not'),
-    ('ts, id, session_id, player_hash, assignments', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[1, null])$$, '23514', 'a NULL among the assignments'),
-    ('ts, id, session_id, player_hash, assignments', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[array[1], array[2]])$$, '23514', 'a matrix of assignments'),
-    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '[]'::jsonb)$$, '23514', 'an extra that is a list'),
-    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": "grim"}'::jsonb)$$, '23514', 'a text in extra'),
-    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": ["grim"]}'::jsonb)$$, '23514', 'a list of texts in extra'),
-    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": [1, 2]}'::jsonb)$$, '23514', 'a list of numbers in extra'),
-    ('ts, id, session_id, player_hash, extra', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": null}'::jsonb)$$, '23514', 'a null in extra'),
-    ('ts, id, session_id, player_hash, batch_id', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), 1)$$, '42501', 'a batch_id of the writer''s choice'),
-    ('ts, id, session_id, player_hash, created_at', $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), now())$$, '42501', 'a created_at of the writer''s choice')
+    (
+        'ts, id, session_id, player_hash',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), '', sha256('p'))$$,
+        '23514',
+        'the empty session'
+    ),
+    (
+        'ts, id, session_id, player_hash',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), repeat('x', 201), sha256('p'))$$,
+        '23514',
+        'a long session'
+    ),
+    (
+        'ts, id, session_id, player_hash',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', 'player-1'::bytea)$$,
+        '23514',
+        'a player hash of 8 bytes'
+    ),
+    (
+        'ts, id, session_id, player_hash, acts',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), -1)$$,
+        '23514',
+        'a negative metric'
+    ),
+    (
+        'ts, id, session_id, player_hash, failed',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), null::boolean)$$,
+        '23502',
+        'neither failed nor not'
+    ),
+    (
+        'ts, id, session_id, player_hash, assignments',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[1, null])$$,
+        '23514',
+        'a NULL among the assignments'
+    ),
+    (
+        'ts, id, session_id, player_hash, assignments',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[array[1], array[2]])$$,
+        '23514',
+        'a matrix of assignments'
+    ),
+    (
+        'ts, id, session_id, player_hash, extra',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '[]'::jsonb)$$,
+        '23514',
+        'an extra that is a list'
+    ),
+    (
+        'ts, id, session_id, player_hash, extra',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": "grim"}'::jsonb)$$,
+        '23514',
+        'a text in extra'
+    ),
+    (
+        'ts, id, session_id, player_hash, extra',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": ["grim"]}'::jsonb)$$,
+        '23514',
+        'a list of texts in extra'
+    ),
+    (
+        'ts, id, session_id, player_hash, extra',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": [1, 2]}'::jsonb)$$,
+        '23514',
+        'a list of numbers in extra'
+    ),
+    (
+        'ts, id, session_id, player_hash, extra',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": null}'::jsonb)$$,
+        '23514',
+        'a null in extra'
+    ),
+    (
+        'ts, id, session_id, player_hash, batch_id',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), 1)$$,
+        '42501',
+        'a batch_id of the writer''s choice'
+    ),
+    (
+        'ts, id, session_id, player_hash, created_at',
+        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), now())$$,
+        '42501',
+        'a created_at of the writer''s choice'
+    )
 ) as b (columns, row, code, what);
 select throws_ok(w.statement, '42501', null, 'a writer cannot ' || w.what)
 from (
@@ -734,8 +865,9 @@ delete from awf.turn_events;
 
 -- The careful path.
 set local role awf_writer;
-select throws_ok(
-    'select * from awf.ingest_batch()', 'WF202', null, 'there is nothing to ingest before a stage is opened'
-)
+select
+    throws_ok(
+        'select * from awf.ingest_batch()', 'WF202', null, 'there is nothing to ingest before a stage is opened'
+    )
 where to_regclass('pg_temp.awf_stage') is null;
 reset role;
