@@ -29,12 +29,13 @@ RELEASED = ROOT / "sql" / "released"
 # What an upgrade must bring about as a fresh installation does; partitions come with the events.
 CATALOGUE = [
     """
-    select oid::regprocedure::text, md5(pg_get_functiondef(oid)), proacl::text, obj_description(oid, 'pg_proc')
+    select oid::regprocedure::text, md5(pg_get_functiondef(oid)), proacl::text,
+        obj_description(oid, 'pg_proc')
     from pg_proc where pronamespace = 'awf'::regnamespace order by 1
     """,
     """
-    select c.relname, c.relkind, c.relrowsecurity, a.attnum, a.attname, a.atttypid::regtype::text, a.attnotnull,
-        pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
+    select c.relname, c.relkind, c.relrowsecurity, a.attnum, a.attname, a.atttypid::regtype::text,
+        a.attnotnull, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
     from pg_class as c
     inner join pg_attribute as a on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
     left join pg_attrdef as d on c.oid = d.adrelid and a.attnum = d.adnum

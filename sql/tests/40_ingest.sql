@@ -101,6 +101,55 @@ select is(awf.hash_player(null), null, 'no player, no hash');
 select is((select count(*) from awf.player_hash_key), 1::bigint, 'there is one key at a time');
 select awf.set_player_hash_key('0123456789abcdef');
 
+-- The staging table, before there is one: nobody may bring his own.
+set local role awf_writer;
+select throws_ok(
+    'select * from awf.ingest_batch()',
+    'WF202',
+    'this session has no staging table',
+    'there is nothing to ingest before open_stage()'
+);
+create temporary table awf_stage (ts timestamptz, fault text);
+select
+    throws_ok(
+        c.statement,
+        'WF204',
+        'pg_temp.awf_stage was not made by awf.open_stage()',
+        'a table that the caller made is refused by ' || c.what
+    )
+from (
+    values
+    ('select awf.open_stage()', 'open_stage()'), ('select * from awf.ingest_batch()', 'ingest_batch()'),
+    ('select * from awf.record_turns(''[]'')', 'record_turns()')
+) as c (statement, what);
+drop table pg_temp.awf_stage;
+create temporary view awf_stage as select
+    now() as ts,
+    null::text as fault;
+select throws_ok('select awf.open_stage()', 'WF204', null, 'a view that the caller made is refused by open_stage()');
+select throws_ok('select * from awf.ingest_batch()', 'WF204', null, 'and by ingest_batch()');
+drop view pg_temp.awf_stage;
+select lives_ok('select awf.open_stage()', 'open_stage() makes the staging table');
+select lives_ok('select awf.open_stage()', 'or leaves it as it is');
+select results_eq('select * from awf.ingest_batch()', 'values (0, 0, 0)', 'an empty stage is no error');
+select throws_ok(w.statement, '42501', null, 'a writer cannot ' || w.what)
+from (
+    values
+    ('select * from pg_temp.awf_stage', 'read the stage'), ('update pg_temp.awf_stage set locale = ''en''', 'change the stage'),
+    ('delete from pg_temp.awf_stage', 'empty the stage'), ('truncate pg_temp.awf_stage', 'truncate the stage'),
+    ('insert into pg_temp.awf_stage (fault) values (null)', 'set the fault of a row'),
+    ('alter table pg_temp.awf_stage add column more text', 'change the columns of the stage'),
+    (
+        'create trigger t before insert on pg_temp.awf_stage for each row execute function suppress_redundant_updates_trigger()',
+        'put a trigger on the stage'
+    ),
+    ('drop table pg_temp.awf_stage', 'drop the stage')
+) as w (statement, what);
+reset role;
+set local role awf_reader;
+select throws_ok('insert into pg_temp.awf_stage (ts) values (now())', '42501', null, 'nobody else in the session may fill it');
+reset role;
+
 -- record_turn(): refusals. Each names the field and the value.
 select
     throws_ok(
@@ -404,7 +453,7 @@ select results_eq(
     'the log counts both, by day'
 );
 select results_eq(
-    'select r.* from batch as b, awf.record_turns((b.turns -> 0) || (b.turns -> 0) || jsonb_build_array(pg_temp.event())) as r',
+    'select r.* from batch as b, awf.record_turns(jsonb_build_array(b.turns -> 0, b.turns -> 1, pg_temp.event())) as r',
     'values (1, 2, 0)', 'known and new events in one batch'
 );
 select results_eq(
@@ -623,19 +672,23 @@ select
     (awf.dimension_ids('locale', '{en-US}'))[1] as locale_id,
     (awf.dimension_ids('variation', '{e/a}'))[1] as variation_id;
 grant select on pg_temp.ids to public;
--- Opens a batch and sends rows, as a client does in one transaction. %s in p_values stands for the numbers.
-create function pg_temp.send(p_columns text, p_values text, p_day date default '2025-01-15')
+-- Opens a batch and sends a row, as a client does in one transaction; p_column is set to the SQL expression p_value.
+create function pg_temp.send(p_column text, p_value text, p_day date default '2025-01-15')
 returns bigint
 language plpgsql
 as $$
 declare
+    v_row constant jsonb := jsonb_build_object(
+        'ts', quote_literal(p_day + time '10:00') || '::timestamp at time zone ''UTC''', 'id', 'gen_random_uuid()', 'session_id', '''s1''',
+        'player_hash', 'sha256(''p'')'
+    ) || jsonb_build_object(p_column, p_value);
     v_batch record;
 begin
     select b.* into v_batch from awf.open_batch(p_day, 1) as b;
     execute format(
-        'insert into %s (world_id, adventure_id, locale_id, %s) select i.world_id, i.adventure_id, i.locale_id, v.* '
-        'from pg_temp.ids as i, (values %s) as v',
-        v_batch.table_name, p_columns, p_values
+        'insert into %s (world_id, adventure_id, locale_id, %s) select i.world_id, i.adventure_id, i.locale_id, %s from pg_temp.ids as i',
+        v_batch.table_name, (select string_agg(r.key, ', ' order by r.key) from jsonb_each_text(v_row) as r),
+        (select string_agg(r.value, ', ' order by r.key) from jsonb_each_text(v_row) as r)
     );
     return v_batch.batch_id;
 end;
@@ -677,16 +730,18 @@ select throws_ok(
     'WF202', 'this transaction has no open batch for "turn_events_20250115"', 'a partition takes no row without an open batch'
 );
 select lives_ok(
-    $$select pg_temp.send('ts, id, session_id, player_hash, assignments, failed, turn_latency_us, extra',
-    $v$('2025-01-15 00:00:00+00'::timestamptz, '01940000-0000-7000-8000-000000000011'::uuid, 's1', sha256('p'), array[1], false, 5,
-    '{"mood": 1}'::jsonb), ('2025-01-15 23:59:59.999999+00', '01940000-0000-7000-8000-000000000012', 's1', sha256('p'), null, true,
-    null, null)$v$)$$,
-    'a writer sends a batch into the partition that open_batch() names'
+    $$select pg_temp.send('ts', $v$timestamptz '2025-01-15 00:00:00+00'$v$)$$,
+    'a writer sends a row into the partition that open_batch() names, from the first moment of the day'
+);
+select lives_ok(
+    $$select pg_temp.send('ts', $v$timestamptz '2025-01-15 23:59:59.999999+00'$v$)$$, 'to the last'
+);
+select lives_ok(
+    $$select pg_temp.send('id', $v$uuid '01940000-0000-7000-8000-000000000011'$v$)$$, 'an event with an id is accepted'
 );
 select throws_ok(
-    $$select pg_temp.send('ts, id, session_id, player_hash',
-    $v$('2025-01-15 00:00:00+00'::timestamptz, '01940000-0000-7000-8000-000000000011'::uuid, 's1', sha256('p'))$v$)$$,
-    '23505', null, 'the same batch again hits the key, and the client takes the careful path'
+    $$select pg_temp.send('id', $v$uuid '01940000-0000-7000-8000-000000000011'$v$)$$, '23505', null,
+    'sent again it hits the key, and the client takes the careful path'
 );
 select throws_ok(
     $$insert into awf.turn_events_20250116 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
@@ -695,115 +750,42 @@ select throws_ok(
 );
 select
     throws_ok(
-        format('select pg_temp.send(%L, %L)', b.columns, b.row), b.code, null, 'the partition refuses ' || b.what
+        format('select pg_temp.send(%L, %L)', b.field, b.value), b.code, null, 'the partition refuses ' || b.what
     )
 from (
     values
-    (
-        'ts, id, session_id, player_hash',
-        $$('2025-01-14 23:59:59.999999+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$,
-        '23514',
-        'a ts before its day'
-    ),
-    (
-        'ts, id, session_id, player_hash',
-        $$('2025-01-16 00:00:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$,
-        '23514',
-        'a ts after its day'
-    ),
-    (
-        'ts, id, session_id, player_hash',
-        $$('infinity'::timestamptz, gen_random_uuid(), 's', sha256('p'))$$,
-        '23514',
-        'an infinite ts'
-    ),
-    ('ts, id, session_id, player_hash', $$(null::timestamptz, gen_random_uuid(), 's', sha256('p'))$$, '23502', 'no ts'),
-    ('ts, id, session_id, player_hash', $$('2025-01-15'::timestamptz, null::uuid, 's', sha256('p'))$$, '23502', 'no id'),
-    (
-        'ts, id, session_id, player_hash',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), '', sha256('p'))$$,
-        '23514',
-        'the empty session'
-    ),
-    (
-        'ts, id, session_id, player_hash',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), repeat('x', 201), sha256('p'))$$,
-        '23514',
-        'a long session'
-    ),
-    (
-        'ts, id, session_id, player_hash',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', 'player-1'::bytea)$$,
-        '23514',
-        'a player hash of 8 bytes'
-    ),
-    (
-        'ts, id, session_id, player_hash, acts',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), -1)$$,
-        '23514',
-        'a negative metric'
-    ),
-    (
-        'ts, id, session_id, player_hash, failed',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), null::boolean)$$,
-        '23502',
-        'neither failed nor not'
-    ),
-    (
-        'ts, id, session_id, player_hash, assignments',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[1, null])$$,
-        '23514',
-        'a NULL among the assignments'
-    ),
-    (
-        'ts, id, session_id, player_hash, assignments',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), array[array[1], array[2]])$$,
-        '23514',
-        'a matrix of assignments'
-    ),
-    (
-        'ts, id, session_id, player_hash, extra',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '[]'::jsonb)$$,
-        '23514',
-        'an extra that is a list'
-    ),
-    (
-        'ts, id, session_id, player_hash, extra',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": "grim"}'::jsonb)$$,
-        '23514',
-        'a text in extra'
-    ),
-    (
-        'ts, id, session_id, player_hash, extra',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": ["grim"]}'::jsonb)$$,
-        '23514',
-        'a list of texts in extra'
-    ),
-    (
-        'ts, id, session_id, player_hash, extra',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": [1, 2]}'::jsonb)$$,
-        '23514',
-        'a list of numbers in extra'
-    ),
-    (
-        'ts, id, session_id, player_hash, extra',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), '{"mood": null}'::jsonb)$$,
-        '23514',
-        'a null in extra'
-    ),
-    (
-        'ts, id, session_id, player_hash, batch_id',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), 1)$$,
-        '42501',
-        'a batch_id of the writer''s choice'
-    ),
-    (
-        'ts, id, session_id, player_hash, created_at',
-        $$('2025-01-15 10:00+00'::timestamptz, gen_random_uuid(), 's', sha256('p'), now())$$,
-        '42501',
-        'a created_at of the writer''s choice'
-    )
-) as b (columns, row, code, what);
+    ('ts', $$timestamptz '2025-01-14 23:59:59.999999+00'$$, '23514', 'a ts before its day'),
+    ('ts', $$timestamptz '2025-01-16 00:00:00+00'$$, '23514', 'a ts after its day'),
+    ('ts', $$timestamptz 'infinity'$$, '23514', 'an infinite ts'),
+    ('ts', 'null', '23502', 'no ts'),
+    ('id', 'null', '23502', 'no id'),
+    ('session_id', $$''$$, '23514', 'the empty session'),
+    ('session_id', $$repeat('x', 201)$$, '23514', 'a session of 201 characters'),
+    ('session_id', 'null', '23502', 'no session'),
+    ('player_hash', $$'player-1'::bytea$$, '23514', 'a player hash of 8 bytes'),
+    ('player_hash', 'null', '23502', 'no player'),
+    ('acts', '-1', '23514', 'a negative metric'),
+    ('acts', '2147483648', '22003', 'a metric beyond its range'),
+    ('failed', 'null', '23502', 'neither failed nor not'),
+    ('assignments', 'array[1, null]', '23514', 'a NULL among the assignments'),
+    ('assignments', 'array[array[1], array[2]]', '23514', 'a matrix of assignments'),
+    ('extra', $$'[]'::jsonb$$, '23514', 'an extra that is a list'),
+    ('extra', $$'{"mood": "grim"}'::jsonb$$, '23514', 'a text in extra'),
+    ('extra', $$'{"mood": ["grim"]}'::jsonb$$, '23514', 'a list of texts in extra'),
+    ('extra', $$'{"mood": [1, 2]}'::jsonb$$, '23514', 'a list of numbers in extra'),
+    ('extra', $$'{"mood": {"a": 1}}'::jsonb$$, '23514', 'an object in extra'),
+    ('extra', $$'{"mood": null}'::jsonb$$, '23514', 'a null in extra'),
+    ('batch_id', '1', '42501', 'a batch_id of the writer''s choice'),
+    ('created_at', 'now()', '42501', 'a created_at of the writer''s choice')
+) as b (field, value, code, what);
+select lives_ok(format('select pg_temp.send(%L, %L)', g.field, g.value), 'the partition accepts ' || g.what)
+from (
+    values
+    ('assignments', 'array[1, 2]', 'two assignments'), ('assignments', 'null', 'no assignment'),
+    ('extra', $$'{"mood": 0.5, "won": true}'::jsonb$$, 'numbers and booleans in extra'),
+    ('acts', '2147483647', 'the largest metric'), ('session_id', $$repeat('x', 200)$$, 'a session of 200 characters'),
+    ('failed', 'true', 'a failed turn')
+) as g (field, value, what);
 select throws_ok(w.statement, '42501', null, 'a writer cannot ' || w.what)
 from (
     values
@@ -833,11 +815,10 @@ from (
 ) as w (statement, what);
 reset role;
 select results_eq(
-    $$select e.ts, e.failed, e.assignments, e.turn_latency_us, e.extra, l.path, l.rows, l.role_name, l.day
-    from awf.turn_events as e inner join awf.ingest_log as l using (batch_id) order by e.ts$$,
-    $$values (timestamptz '2025-01-15 00:00:00+00', false, array[1], 5, '{"mood": 1}'::jsonb, 'direct', 1, 'awf_writer', date '2025-01-15'),
-    (timestamptz '2025-01-15 23:59:59.999999+00', true, null, null, null, 'direct', 1, 'awf_writer', '2025-01-15')$$,
-    'the events carry the batch that was opened for them'
+    $$select l.path, l.rows, l.role_name, l.day, count(*) from awf.turn_events as e inner join awf.ingest_log as l using (batch_id)
+    group by 1, 2, 3, 4$$,
+    $$values ('direct', 1, 'awf_writer', date '2025-01-15', 9::bigint)$$,
+    'the events carry the batches that were opened for them'
 );
 select awf.refresh_rollups();
 set local role awf_writer;
@@ -863,11 +844,221 @@ select throws_ok(
 reset role;
 delete from awf.turn_events;
 
--- The careful path.
-set local role awf_writer;
+-- The careful path. p_column is set to the SQL expression p_value.
+create function pg_temp.stage(p_column text, p_value text)
+returns void
+language plpgsql
+as $$
+declare
+    v_row constant jsonb := jsonb_build_object(
+        'ts', 'timestamptz ''2025-01-15 10:00+00''', 'id', 'gen_random_uuid()', 'session_id', '''s1''',
+        'player_hash', 'sha256(''p'')', 'world_ref', '''w1''', 'adventure_ref', '''a1''', 'locale', '''en-US'''
+    ) || jsonb_build_object(p_column, p_value);
+begin
+    perform awf.open_stage();
+    execute format(
+        'insert into pg_temp.awf_stage (%s) values (%s)',
+        (select string_agg(r.key, ', ' order by r.key) from jsonb_each_text(v_row) as r),
+        (select string_agg(r.value, ', ' order by r.key) from jsonb_each_text(v_row) as r)
+    );
+end;
+$$;
+-- One bad row between two good ones; returns what was counted and what was kept.
+create function pg_temp.fault_of(p_column text, p_value text)
+returns text
+language plpgsql
+as $$
+declare
+    v_counts record;
+    v_kept record;
+begin
+    set local role awf_writer;
+    perform pg_temp.stage('acts', '1'), pg_temp.stage(p_column, p_value), pg_temp.stage('acts', '3');
+    select i.* into v_counts from awf.ingest_batch() as i;
+    reset role;
+    select r.* into v_kept from awf.rejected_events as r order by r.id desc limit 1;
+    return format('%s accepted, %s rejected, %s: %s', v_counts.accepted, v_counts.rejected, v_kept.reason, v_kept.detail);
+exception
+    when others then
+        return format('%s: %s', sqlstate, sqlerrm);
+end;
+$$;
 select
-    throws_ok(
-        'select * from awf.ingest_batch()', 'WF202', null, 'there is nothing to ingest before a stage is opened'
+    is(
+        pg_temp.fault_of(b.field, b.value), '2 accepted, 1 rejected, ' || b.fault,
+        format('the careful path keeps the good rows and says of the bad one: %s', left(b.fault, 60))
     )
-where to_regclass('pg_temp.awf_stage') is null;
+from (
+    values
+    ('id', 'null', 'bad_id: id is missing'),
+    ('ts', 'null', 'bad_ts: ts is missing'),
+    ('session_id', 'null', 'missing_session: session_id is missing'),
+    ('session_id', $$''$$, 'missing_session: session_id is missing'),
+    ('session_id', $$repeat('x', 201)$$, 'too_long: session_id has 201 characters, more than 200'),
+    ('player_hash', 'null', 'missing_player: player_hash is missing'),
+    ('player_hash', $$'SECRET'::bytea$$, 'bad_player_hash: player_hash has 6 bytes, not 32'),
+    ('world_ref', 'null', 'missing_world: world_ref is missing'),
+    ('world_ref', $$repeat('x', 201)$$, 'too_long: world_ref has 201 characters, more than 200'),
+    ('adventure_ref', $$''$$, 'missing_adventure: adventure_ref is missing'),
+    ('adventure_ref', $$repeat('x', 201)$$, 'too_long: adventure_ref has 201 characters, more than 200'),
+    ('locale', 'null', 'bad_locale: locale is "", not one like en-US'),
+    ('locale', $$'!!'$$, 'bad_locale: locale is "!!", not one like en-US'),
+    ('model', $$''$$, 'too_long: model has 0 characters, not 1 to 200'),
+    ('model', $$repeat('x', 201)$$, 'too_long: model has 201 characters, not 1 to 200'),
+    ('assignments', 'array[999999999]', 'unknown_variation: assignments {999999999} name a variation that does not exist'),
+    ('assignments', 'array[1, null]', 'unknown_variation: assignments {1,NULL} name a variation that does not exist'),
+    ('acts', '-1', 'bad_metric: acts is -1; it must lie between 0 and 2147483647'),
+    ('turn_latency_us', '2147483648', 'bad_metric: turn_latency_us is 2147483648; it must lie between 0 and 2147483647'),
+    ('time_advance_ticks', '-5', 'bad_metric: time_advance_ticks is -5; it must lie between 0 and 2147483647'),
+    ('extra', $$'5'::jsonb$$, 'bad_extra: extra is number, not an object'),
+    ('extra', $$'{"mood": "SECRET"}'::jsonb$$, 'bad_extra: metric "mood" is of type string, not a number or boolean'),
+    ('extra', $$'{"mood": {"a": "SECRET"}}'::jsonb$$, 'bad_extra: metric "mood" is of type object, not a number or boolean'),
+    ('extra', $$'{"mood": ["SECRET"]}'::jsonb$$, 'bad_extra: metric "mood" is of type array, not a number or boolean'),
+    ('extra', $$'{"mood": [1, 2]}'::jsonb$$, 'bad_extra: metric "mood" is of type array, not a number or boolean'),
+    ('extra', $$'{"mood": null}'::jsonb$$, 'bad_extra: metric "mood" is of type null, not a number or boolean')
+) as b (field, value, fault);
+select matches(
+    pg_temp.fault_of('assignments', 'array[array[1], array[1]]'), '^2 accepted, 1 rejected, ',
+    'a matrix of assignments is rejected as well'
+);
+select matches(
+    pg_temp.fault_of('ts', $$timestamptz '2030-01-01 00:00+00'$$), '^2 accepted, 1 rejected, ts_out_of_window: ts is ',
+    'and so is an event outside the window'
+);
+select matches(
+    pg_temp.fault_of('ts', $$timestamptz 'infinity'$$), '^2 accepted, 1 rejected, ts_out_of_window: ts is infinity',
+    'and one at the end of time'
+);
+select matches(
+    pg_temp.fault_of('extra', $$(select jsonb_object_agg('metric' || i, i) from generate_series(1, 1000) as i)$$),
+    '^2 accepted, 1 rejected, too_long: extra takes [0-9]+ bytes, more than 8192', 'and one with a thousand further metrics'
+);
+select is_empty(
+    $$select event from awf.rejected_events
+    where event::text ~ 'SECRET' or event::text ~ encode('SECRET', 'hex') or detail ~ 'SECRET'$$,
+    'rejected rows keep no free text and nothing that may be a player id'
+);
+select is_empty($$select event from awf.rejected_events where event ? 'fault'$$, 'nor the staging table''s own column');
+select is_empty(
+    $$select id from awf.rejected_events where (player_hash is null) <> (reason in ('missing_player', 'bad_player_hash'))$$,
+    'the player of a rejected row is kept wherever it is readable'
+);
+delete from awf.turn_events;
+delete from awf.rejected_events;
+delete from awf.ingest_log;
+
+set local role awf_writer;
+select pg_temp.stage('id', 'uuid ''01940000-0000-7000-8000-000000000021''');
+select pg_temp.stage('ts', 'timestamptz ''2025-01-15 23:59:59.999999+00''');
+select pg_temp.stage('ts', 'timestamptz ''2025-01-16 00:00:00+00''');
+select results_eq('select * from awf.ingest_batch()', 'values (3, 0, 0)', 'a staged batch of two days is accepted');
+select results_eq('select * from awf.ingest_batch()', 'values (0, 0, 0)', 'and leaves the stage empty');
+select pg_temp.stage('id', 'uuid ''01940000-0000-7000-8000-000000000021''');
+select pg_temp.stage('assignments', '(select array[variation_id] from pg_temp.ids)');
+select pg_temp.stage('assignments', '''{}''');
+select results_eq('select * from awf.ingest_batch()', 'values (2, 1, 0)', 'an event that is stored already is a duplicate');
 reset role;
+select results_eq(
+    'select day, path, rows, duplicates, role_name from awf.ingest_log order by batch_id',
+    $$values (date '2025-01-15', 'careful', 2, 0, 'awf_writer'), (date '2025-01-16', 'careful', 1, 0, 'awf_writer'),
+    (date '2025-01-15', 'careful', 2, 1, 'awf_writer')$$,
+    'the log counts what was stored and what was there already, by day of UTC'
+);
+select results_eq(
+    'select e.tableoid::regclass::text, count(*), count(e.assignments) from awf.turn_events as e group by 1 order by 1',
+    $$values ('awf.turn_events_20250115', 4::bigint, 1::bigint), ('awf.turn_events_20250116', 1, 0)$$,
+    'midnight is UTC''s on the careful path, too; an empty list of assignments is none'
+);
+
+-- One event by every path: the same row.
+delete from awf.turn_events;
+select awf.record_turn(
+    '{"id": "01940000-0000-7000-8000-000000000031", "ts": "2025-01-15T10:00:00Z", "session_id": "s1", "world_ref": "w1",
+    "adventure_ref": "a1", "player_hash": "148de9c5a7a44d19e56cd9ae1a554bf67847afb0c58f6e12fa29ac7ddfca9940", "model": "m1",
+    "experiment_key": "e", "variation_key": "a", "metrics": {"turnLatencyMs": 5.001, "failed": true, "mood": 0.5}}'
+);
+insert into awf.analytics_events (
+    id, ts, session_id, player_hash, world_ref, adventure_ref, locale, experiment_key, variation_key, metrics
+)
+values (
+    '01940000-0000-7000-8000-000000000032',
+    '2025-01-15 10:00+00',
+    's1',
+    encode(sha256('p'), 'hex'),
+    'w1',
+    'a1',
+    'en-US',
+    'e',
+    'a',
+    '{"turnLatencyMs": 5.001, "failed": true, "mood": 0.5, "model": "m1"}'
+);
+select batch_id from awf.open_batch('2025-01-15', 1);
+insert into awf.turn_events_20250115 (
+    ts, id, session_id, player_hash, world_id, adventure_id, locale_id, model_id, assignments, failed, turn_latency_us, extra
+)
+select
+    '2025-01-15 10:00+00',
+    '01940000-0000-7000-8000-000000000033',
+    's1',
+    sha256('p'),
+    i.world_id,
+    i.adventure_id,
+    i.locale_id,
+    (awf.dimension_ids('model', '{m1}'))[1],
+    array[i.variation_id],
+    true,
+    5001,
+    '{"mood": 0.5}'
+from pg_temp.ids as i;
+select awf.open_stage();
+insert into pg_temp.awf_stage (
+    ts, id, session_id, player_hash, world_ref, adventure_ref, locale, model, assignments, failed, turn_latency_us, extra
+)
+select
+    '2025-01-15 10:00+00',
+    '01940000-0000-7000-8000-000000000034',
+    's1',
+    sha256('p'),
+    'w1',
+    'a1',
+    'en-US',
+    'm1',
+    array[i.variation_id],
+    true,
+    5001,
+    '{"mood": 0.5}'
+from pg_temp.ids as i;
+select accepted from awf.ingest_batch();
+select results_eq(
+    $$select count(*), count(distinct to_jsonb(e) - array['id', 'batch_id']) from awf.turn_events as e$$,
+    'values (4::bigint, 1::bigint)', 'single event, view, direct and careful path store the same row'
+);
+
+-- Sessions with other habits: a style of dates whose zone abbreviation another zone claims.
+delete from awf.turn_events;
+set local timezone = 'Asia/Kolkata';
+set local datestyle = 'SQL, DMY';
+select lives_ok(
+    format('select awf.record_turn(%L)', pg_temp.event('{"ts": "2025-01-19T00:00:00Z"}')),
+    'a new day can be made in a session with any time zone and style of dates'
+);
+select lives_ok(
+    format('select awf.record_turn(%L)', pg_temp.event('{"ts": "2025-01-19T23:59:59.999999Z"}')), 'up to its last moment'
+);
+select lives_ok('select * from awf.refresh_rollups()', 'and rolled up');
+set local timezone = 'UTC';
+set local datestyle = 'ISO, YMD';
+select results_eq(
+    $$select day, n from awf.daily_totals where metric_id = 0 and variation_id = 0 and day = '2025-01-19'$$,
+    $$values (date '2025-01-19', 2::bigint)$$, 'as the day of UTC that it is'
+);
+select matches(
+    (
+        select pg_get_expr(c.relpartbound, c.oid) from pg_class as c
+        where c.oid = to_regclass('awf.turn_events_20250119')
+    ),
+    '2025-01-19 00:00:00\\+00.*2025-01-20 00:00:00\\+00', 'the partition begins and ends at midnight UTC'
+);
+
+select finish();
+rollback;
