@@ -47,7 +47,8 @@ select
     array[1 + n / 10 % 2] as assignments, false as failed,
     800000 + n % 1000000 as turn_latency_us, 700000 + n % 900000 as model_latency_us,
     40000 + n % 9000 as bundle_us, 1200 + n % 300 as bundle_tokens, 300 + n % 1000 as output_tokens,
-    0 as retries, 0 as fallbacks, n % 8 as tool_calls, n % 6 as acts, n % 4 as choices, 1 as time_advance_ticks
+    0 as retries, 0 as fallbacks, n % 8 as tool_calls, n % 6 as acts, n % 4 as choices,
+    1 as time_advance_ticks
 from generate_series({{first}}, {{last}}) as n
 """
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bench import events
 from tests import servers
+
+from . import events
 
 TABLES = """
 create schema bench;

@@ -1,6 +1,6 @@
 """The events' indexes against four plain btree indexes on one plain table: sizes, times and plans.
 
-    python bench/indexes.py [--rows 1000000] [--days 14] [--rounds 5] [--plans]
+    python -m bench.indexes [--rows 1000000] [--days 14] [--rounds 5] [--plans]
 
 The same events lie in awf.turn_events (a partition a day, BRIN on ts, single-column btrees on numbers)
 and in one plain table with text columns and a metrics document, which is measured with single-column btrees

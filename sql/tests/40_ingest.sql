@@ -1,6 +1,6 @@
 -- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
 begin;
-select plan(1);
+select plan(294);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -320,11 +320,12 @@ select results_eq(
 );
 delete from awf.turn_events;
 select awf.record_turn(
-    '{"sessionId": "s1", "playerId": "player-1", "worldRef": "w1", "adventureRef": "a1", "experimentKey": "e", "variationKey": "a",
-    "ts": "2025-01-15 10:00", "createdAt": "2020-01-01", "metrics": null, "assignments": null, "locale": null}'
+    '{"sessionId": "s1", "playerId": "player-1", "worldRef": "w1", "adventureRef": "a1", "experimentKey": "e",
+    "variationKey": "a",    "ts": "2025-01-15 10:00", "createdAt": "2020-01-01", "metrics": null, "assignments": null, "locale": null}'
 );
 select results_eq(
-    'select ts, session_id, world_ref, adventure_ref, locale, experiment_key, variation_key, created_at = now() from awf.analytics_events',
+    'select ts, session_id, world_ref, adventure_ref, locale, experiment_key, variation_key, created_at = now()
+    from awf.analytics_events',
     $$values (timestamptz '2025-01-15 10:00:00+00', 's1', 'w1', 'a1', 'en-US', 'e', 'a', true)$$,
     'camelCase is the same; a ts without a zone is UTC in every session; null is as good as left out'
 );
@@ -387,7 +388,8 @@ select results_eq(
 -- INSERT on the view.
 set local role awf_writer;
 select throws_ok(
-    $$insert into awf.analytics_events (session_id, player_hash, world_ref, adventure_ref) values ('s1', 'player-1', 'w1', 'a1')$$,
+    $$insert into awf.analytics_events (session_id, player_hash, world_ref, adventure_ref)
+    values ('s1', 'player-1', 'w1', 'a1')$$,
     'WF201',
     'event refused: bad_player_hash: player_hash is not 64 hexadecimal digits',
     'INSERT refuses what record_turn() refuses'
@@ -401,14 +403,15 @@ select lives_ok(
     'a writer inserts rows into the view'
 );
 select throws_ok(
-    $$insert into awf.analytics_events (session_id, player_hash, world_ref, adventure_ref) values ('s', repeat('ab', 32), 'w', 'a')
-    returning id$$,
+    $$insert into awf.analytics_events (session_id, player_hash, world_ref, adventure_ref)
+    values ('s', repeat('ab', 32), 'w', 'a') returning id$$,
     '42501', null, 'but cannot have them returned'
 );
 reset role;
 select results_eq(
     'select ts, session_id, locale, experiment_key, variation_key, metrics from awf.analytics_events order by ts',
-    $$values (timestamptz '2025-01-17 10:00+00', 's1', 'fr', 'e', 'b', '{"turnLatencyMs": 12.345, "model": "m1", "mood": 1}'::jsonb),
+    $$values (timestamptz '2025-01-17 10:00+00', 's1', 'fr', 'e', 'b',
+    '{"turnLatencyMs": 12.345, "model": "m1", "mood": 1}'::jsonb),
     (timestamptz '2025-02-01 12:00+00', 's2', 'en-US', null, null, '{}')$$,
     'rows of the view come back as they went in, with id and ts filled in where they were NULL'
 );
@@ -418,8 +421,22 @@ select is(
         order by batch_id desc limit 1
     ), 'awf_writer', 'the log names the writer, not the owner'
 );
-create temporary table copied as select e.* from awf.analytics_events as e;
-insert into awf.analytics_events select c.* from copied as c;
+create temporary table copied as table awf.analytics_events;
+insert into awf.analytics_events (
+    id, ts, session_id, player_hash, world_ref, adventure_ref, locale, experiment_key, variation_key, metrics
+)
+select
+    c.id,
+    c.ts,
+    c.session_id,
+    c.player_hash,
+    c.world_ref,
+    c.adventure_ref,
+    c.locale,
+    c.experiment_key,
+    c.variation_key,
+    c.metrics
+from copied as c;
 select is((select count(*) from awf.analytics_events), 2::bigint, 'inserting the same rows again changes nothing');
 delete from awf.turn_events;
 
@@ -520,7 +537,9 @@ from bad_turns as b;
 delete from awf.turn_events;
 delete from awf.rejected_events;
 select results_eq(
-    $$select r.* from awf.record_turns((select jsonb_agg(b.event) from bad_turns as b where jsonb_typeof(b.event) = 'object')) as r$$,
+    $$select r.* from awf.record_turns(
+        (select jsonb_agg(b.event) from bad_turns as b where jsonb_typeof(b.event) = 'object')
+    ) as r$$,
     'values (0, 0, 17)', 'a batch of bad events only is rejected as a whole'
 );
 select results_eq(
@@ -708,7 +727,8 @@ from (
     ('2025-01-15', null, 'WF001', 'a batch cannot have NULL rows', 'no number of rows')
 ) as o (day, rows, code, message, what);
 select is_empty(
-    $$select relname from pg_class where relnamespace = 'awf'::regnamespace and relname ~ '^turn_events_(9999|20250203|20150203)'$$,
+    $$select relname from pg_class
+    where relnamespace = 'awf'::regnamespace and relname ~ '^turn_events_(9999|20250203|20150203)'$$,
     'a refused day leaves no partition'
 );
 select lives_ok($$select * from awf.open_batch('2025-02-02', 0)$$, 'the last day of the window is accepted');
@@ -815,8 +835,8 @@ from (
 ) as w (statement, what);
 reset role;
 select results_eq(
-    $$select l.path, l.rows, l.role_name, l.day, count(*) from awf.turn_events as e inner join awf.ingest_log as l using (batch_id)
-    group by 1, 2, 3, 4$$,
+    $$select l.path, l.rows, l.role_name, l.day, count(*)
+    from awf.turn_events as e inner join awf.ingest_log as l using (batch_id) group by 1, 2, 3, 4$$,
     $$values ('direct', 1, 'awf_writer', date '2025-01-15', 9::bigint)$$,
     'the events carry the batches that were opened for them'
 );

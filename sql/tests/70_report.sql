@@ -1,0 +1,236 @@
+-- Reports: the totals of an experiment, its units, and what the pipeline says of itself.
+begin;
+select plan(32);
+
+set local client_min_messages = 'warning';
+set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's
+select awf.create_roles();
+set local role awf_owner;
+create or replace function awf._now() returns timestamptz language sql stable parallel safe
+return timestamptz '2025-02-01 12:00:00+00';
+reset role;
+
+-- Nothing yet.
+select is(
+    awf.analytics_stats() - 'revision',
+    jsonb_build_object(
+        'version', awf.version(), 'events', '{"rolledUp": 0, "firstDay": null, "lastDay": null}'::jsonb, 'lastEventAt', null,
+        'batches', '{"waiting": 0, "oldestWaiting": null, "rolledUp": 0, "direct": 0, "careful": 0, "insert": 0}'::jsonb,
+        'rejected', '{"total": 0, "byReason": {}}'::jsonb, 'exposures', 0,
+        'partitions', '{"count": 0, "first": null, "last": null}'::jsonb
+    ),
+    'an empty pipeline reports zeros'
+);
+
+select awf.create_experiment('r', 'R', '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]');
+select awf.create_variation('r', 'control');
+select awf.create_variation('r', 'high');
+select awf.create_experiment('other', 'Other', '[{"variation": "control", "percent": 100}]');
+select awf.create_variation('other', 'control');
+
+select is_empty($$select * from awf.experiment_report('r')$$, 'a report without data has no rows');
+
+-- Refusals.
+select throws_ok(r.statement, r.code, r.message, 'refused: ' || r.what)
+from (
+    values
+    ($$select * from awf.experiment_report('nope')$$, 'WF101', 'there is no experiment "nope"', 'an unknown experiment'),
+    ('select * from awf.experiment_report(null)', 'WF101', 'there is no experiment "NULL"', 'no experiment'),
+    (
+        $$select * from awf.experiment_report('r', '2025-01-16', '2025-01-15')$$, 'WF002',
+        'the range begins on 2025-01-16, after its end on 2025-01-15', 'a reversed range'
+    ),
+    (
+        $$select * from awf.experiment_report('r', '-infinity', '2025-01-15')$$, 'WF002',
+        '-infinity to 2025-01-15 is no range of days', 'an infinite first day'
+    ),
+    (
+        $$select * from awf.experiment_report('r', null, 'infinity')$$, 'WF002', 'NULL to infinity is no range of days',
+        'an infinite last day'
+    ),
+    (
+        $$select * from awf.experiment_report('r', p_by => '{world}')$$, 'WF001', 'a report cannot be grouped by {world}',
+        'an unknown grouping'
+    ),
+    (
+        $$select * from awf.experiment_report('r', p_by => '{locale,null}')$$, 'WF001',
+        'a report cannot be grouped by {locale,NULL}', 'a grouping by NULL'
+    ),
+    ($$select * from awf.experiment_report('r', p_by => null)$$, 'WF001', 'a report cannot be grouped by NULL', 'no grouping'),
+    ($$select * from awf.experiment_report('r', '2025-02-30')$$, '22008', null, 'a day that does not exist'),
+    ($$select * from awf.experiment_report('r', 'soon')$$, '22007', null, 'a day that is none')
+) as r (statement, code, message, what);
+
+-- Ten turns that can be added up by hand:
+--   session  first day   variation  locales
+--   s1       15th        control    en-US, then de-DE on the 16th
+--   s2       15th        high       en-US
+--   s3       16th        high       de-DE, its turn of the 15th carries only the other experiment
+--   s4       17th        control    en-US
+create temporary table turns (
+    ts timestamptz, session_id text, locale text, assignments jsonb, output_tokens integer, bundle_tokens integer,
+    latency_ms numeric, acts integer, failed boolean
+);
+insert into turns values
+('2025-01-15 00:00:00+00', 's1', 'en-US', '[["r", "control"]]', 100, 10, 1.5, 1, false),
+('2025-01-15 12:00:00+00', 's1', 'en-US', '[["r", "control"], ["other", "control"]]', 200, 20, 2.5, 2, false),
+('2025-01-15 23:59:59.999999+00', 's2', 'en-US', '[["other", "control"], ["r", "high"]]', 400, null, 3.5, null, true),
+('2025-01-15 12:00:00+00', 's3', 'de-DE', '[["other", "control"]]', 1000, 1000, 1000, 10, false),
+('2025-01-15 12:00:00+00', 's5', 'en-US', '[]', 2000, 2000, 2000, 20, true),
+('2025-01-16 00:00:00+00', 's1', 'de-DE', '[["r", "control"]]', 300, 30, 4.25, 3, false),
+('2025-01-16 10:00:00+00', 's3', 'de-DE', '[["r", "high"]]', 500, 50, null, 5, false),
+('2025-01-16 11:00:00+00', 's3', 'de-DE', '[["r", "high"]]', null, null, null, null, false),
+('2025-01-17 10:00:00+00', 's4', 'en-US', '[["r", "control"]]', 700, 70, 0.001, 7, true),
+('2025-01-18 10:00:00+00', 's1', 'en-US', '[["other", "control"]]', 3000, 3000, 3000, 30, false);
+select r.accepted
+from awf.record_turns((
+    select
+        jsonb_agg(jsonb_build_object(
+            'ts', t.ts, 'session_id', t.session_id, 'player_hash', repeat('ab', 32), 'world_ref', 'w', 'adventure_ref', 'a',
+            'locale', t.locale, 'assignments', (
+                select jsonb_agg(jsonb_build_object('experiment', a.value ->> 0, 'variation', a.value ->> 1))
+                from jsonb_array_elements(t.assignments) as a
+            ), 'metrics', jsonb_strip_nulls(jsonb_build_object(
+                'outputTokens', t.output_tokens, 'bundleTokens', t.bundle_tokens, 'turnLatencyMs', t.latency_ms, 'acts', t.acts,
+                'failed', t.failed
+            ))
+        ))
+    from turns as t
+)) as r;
+select is_empty($$select * from awf.experiment_report('r')$$, 'a report counts what has been rolled up');
+select r.batches from awf.refresh_rollups() as r;
+
+-- The totals, as a reader sees them.
+set local role awf_reader;
+select results_eq(
+    $$select variation_key, locale, units, turns, failed_turns, bundle_tokens, output_tokens, avg_turn_latency_ms,
+    avg_bundle_tokens, avg_output_tokens, avg_acts, avg_model_latency_ms, avg_retries from awf.experiment_report('r')$$,
+    $$values
+    ('control', 'de-DE', 0::bigint, 1::bigint, 0::bigint, 30::numeric, 300::numeric, 4.250, 30.000, 300.000, 3.0000,
+        null::numeric, null::numeric),
+    ('control', 'en-US', 2, 3, 1, 100, 1000, 1.334, 33.333, 333.333, 3.3333, null, null),
+    ('high', 'de-DE', 1, 2, 0, 50, 500, null, 50.000, 500.000, 5.0000, null, null),
+    ('high', 'en-US', 1, 1, 1, 0, 400, 3.500, null, 400.000, null, null, null)$$,
+    'a row for each variation and locale: units first exposed, turns, sums, and averages over the turns that carry the metric'
+);
+select results_eq(
+    $$select variation_key, locale, units, turns, failed_turns, output_tokens, avg_output_tokens
+    from awf.experiment_report('r', p_by => '{variation}')$$,
+    $$values ('control', null::text, 2::bigint, 4::bigint, 1::bigint, 1300::numeric, 325.000),
+    ('high', null, 2, 3, 1, 900, 450.000)$$,
+    'by variation alone, averages are over all its turns, not over the locales'
+);
+select results_eq(
+    $$select variation_key, locale, units, turns, output_tokens from awf.experiment_report('r', p_by => '{locale}')$$,
+    $$values (null::text, 'de-DE', 1::bigint, 3::bigint, 800::numeric), (null, 'en-US', 3, 4, 1400)$$, 'by locale alone'
+);
+select results_eq(
+    $$select variation_key, locale, units, turns, failed_turns, output_tokens, bundle_tokens
+    from awf.experiment_report('r', p_by => '{}')$$,
+    $$values (null::text, null::text, 4::bigint, 7::bigint, 2::bigint, 2200::numeric, 180::numeric)$$, 'in one row'
+);
+select results_eq(
+    $$select variation_key, locale, turns from awf.experiment_report('r', p_by => '{locale,variation,locale}')$$,
+    $$select variation_key, locale, turns from awf.experiment_report('r')$$, 'the order of p_by does not matter'
+);
+select results_eq(
+    $$select variation_key, units, turns, output_tokens from awf.experiment_report('other', p_by => '{variation}')$$,
+    $$values ('control', 3::bigint, 4::bigint, 4600::numeric)$$, 'a turn with two experiments counts in both'
+);
+
+-- Ranges of days.
+select
+    results_eq(
+        format(
+            $$select variation_key, units, turns, output_tokens from awf.experiment_report('r', %L, %L, '{variation}')$$,
+            d.first_day,
+            d.last_day
+        ),
+        d.expected, 'range of days: ' || d.what
+    )
+from (
+    values
+    (
+        '2025-01-15', '2025-01-15',
+        $$values ('control', 1::bigint, 2::bigint, 300::numeric), ('high', 1, 1, 400)$$,
+        'both ends are included, to the last microsecond, and no more'
+    ),
+    (
+        '2025-01-16', '2025-01-16',
+        $$values ('control', 0::bigint, 1::bigint, 300::numeric), ('high', 1, 2, 500)$$,
+        'a unit counts in the range of its first exposure alone'
+    ),
+    (
+        '2025-01-16', null,
+        $$values ('control', 1::bigint, 2::bigint, 1000::numeric), ('high', 1, 2, 500)$$, 'without an end'
+    ),
+    (
+        null, '2025-01-15',
+        $$values ('control', 1::bigint, 2::bigint, 300::numeric), ('high', 1, 1, 400)$$, 'without a beginning'
+    ),
+    (
+        '2000-01-01', '2099-12-31',
+        $$values ('control', 2::bigint, 4::bigint, 1300::numeric), ('high', 2, 3, 900)$$, 'all of it'
+    )
+) as d (first_day, last_day, expected, what);
+select is_empty(
+    $$select * from awf.experiment_report('r', '2025-01-18', '2025-01-31')$$, 'a range without data has no rows and is no error'
+);
+select is_empty($$select * from awf.experiment_report('awf-default-test')$$, 'an experiment that never ran has no rows');
+reset role;
+
+-- The averages of all eleven metrics stand in their columns.
+select awf.create_experiment('all', 'All', '[{"variation": "v", "percent": 100}]');
+select awf.create_variation('all', 'v');
+select awf.record_turn(
+    '{"ts": "2025-01-15T10:00:00Z", "session_id": "s1", "world_ref": "w", "adventure_ref": "a", "experiment_key": "all",
+    "variation_key": "v", "player_hash": "abababababababababababababababababababababababababababababababab",
+    "metrics": {"turnLatencyMs": 1.001, "modelLatencyMs": 2.002, "bundleMs": 3.003, "bundleTokens": 4, "outputTokens": 5,
+    "retries": 6, "fallbacks": 7, "toolCalls": 8, "acts": 9, "choices": 10, "timeAdvanceTicks": 11}}'
+);
+select r.batches from awf.refresh_rollups() as r;
+select results_eq(
+    $$select * from awf.experiment_report('all')$$,
+    $$values ('v', 'en-US', 1::bigint, 1::bigint, 0::bigint, 4::numeric, 5::numeric, 1.001, 2.002, 3.003, 4.000, 5.000, 6.0000,
+    7.0000, 8.0000, 9.0000, 10.0000, 11.0000)$$,
+    'every metric has its own column'
+);
+select is(
+    (select pg_get_function_result('awf.experiment_report(text, date, date, text[])'::regprocedure)),
+    'TABLE(variation_key text, locale text, units bigint, turns bigint, failed_turns bigint, bundle_tokens numeric, '
+    || 'output_tokens numeric, avg_turn_latency_ms numeric, avg_model_latency_ms numeric, avg_bundle_ms numeric, '
+    || 'avg_bundle_tokens numeric, avg_output_tokens numeric, avg_retries numeric, avg_fallbacks numeric, '
+    || 'avg_tool_calls numeric, avg_acts numeric, avg_choices numeric, avg_time_advance_ticks numeric)',
+    'the columns of the report are the documented ones'
+);
+
+-- analytics_stats().
+select awf.record_turn(
+    '{"ts": "2025-01-19T10:00:00Z", "session_id": "s1", "world_ref": "w", "adventure_ref": "a",
+    "player_hash": "abababababababababababababababababababababababababababababababab"}'
+);
+select b.batch_id from awf.open_batch('2025-01-20', 0) as b;
+select r.rejected from awf.record_turns('[{"session_id": "s"}, {"locale": "!", "session_id": "s"}, {"nope": 1}]') as r;
+set local role awf_reader;
+select is(
+    awf.analytics_stats() #- '{batches,oldestWaiting}' #- '{lastEventAt}' #- '{revision}',
+    jsonb_build_object(
+        'version', awf.version(), 'events', '{"rolledUp": 11, "firstDay": "2025-01-15", "lastDay": "2025-01-18"}'::jsonb,
+        'batches', '{"waiting": 2, "rolledUp": 5, "direct": 1, "careful": 4, "insert": 2}'::jsonb,
+        'rejected', '{"total": 3, "byReason": {"missing_player": 2, "unknown_field": 1}}'::jsonb, 'exposures', 8,
+        'partitions', '{"count": 6, "first": "turn_events_20250115", "last": "turn_events_20250120"}'::jsonb
+    ),
+    'analytics_stats() counts events, batches, rejected events, exposures and partitions, for a reader too'
+);
+select is(
+    (awf.analytics_stats() ->> 'lastEventAt')::timestamptz, timestamptz '2025-01-19 10:00:00+00',
+    'the newest event is found behind empty partitions, rolled up or not'
+);
+select is((awf.analytics_stats() #>> '{batches,oldestWaiting}')::timestamptz, now(), 'the oldest waiting batch has its time');
+select is(
+    awf.analytics_stats() -> 'revision', awf.active_config() -> 'revision', 'the revision is that of the configuration'
+);
+reset role;
+
+select finish();
+rollback;
