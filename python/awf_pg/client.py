@@ -82,6 +82,7 @@ class Awf(Api):
     ) -> Turn:
         """A turn that begins now, or at `ts` for a replay; the experiments change its `defaults`.
 
+        Conditions see its locale, world, adventure and model, and `attributes` beside or instead of them.
         No database is asked. An argument that is no text is a mistake in the program and raises TypeError.
         """
         for name, value in (
@@ -97,7 +98,8 @@ class Awf(Api):
         player_hash = _NOBODY if self._key is None else hash_player(self._key, player_id)
         evaluator = self._no_experiments if self._config is None else self._config.evaluator
         unit = None if self._key is None else player_hash.hex()
-        evaluation = evaluator.evaluate(session_id, unit, defaults, attributes, at)
+        seen = {"locale": locale, "world": world_ref, "adventure": adventure_ref, "model": model}
+        evaluation = evaluator.evaluate(session_id, unit, defaults, {**seen, **(attributes or {})}, at)
         apply_limits(evaluation, self._limits)
         event = Event(
             session_id=session_id,

@@ -97,6 +97,10 @@ class InvalidKey(AwfError, code="WF112", status=422):
     """A key has characters or a length that keys may not have."""
 
 
+class InvalidCondition(AwfError, code="WF113", status=422):
+    """The condition is malformed."""
+
+
 class InvalidEvent(AwfError, code="WF201", status=422):
     """An event lacks a field or has a malformed one."""
 

@@ -1,7 +1,7 @@
 """Assignment and turn parameters, evaluated from the configuration document without a database.
 
 The hash, the weights and the ranges are GrowthBook's. `Evaluator` gives the answer of `awf.turn_params()` for
-every input. What does not depend on the turn (types, ranges, guardrails, dates, the hash of the seed) is
+every input. What does not depend on the turn (types, ranges, guardrails, conditions, dates, the hash of the seed) is
 worked out once when the document arrives.
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+from awf_pg.conditions import Condition
 
 Params = dict[str, Any]
 Exposure = dict[str, Any]
@@ -89,12 +91,12 @@ class Evaluator:
         attributes: Mapping[str, Any] | None = None,
         at: datetime | None = None,
     ) -> Evaluation:
-        """The evaluation of one turn; `at` without a zone is UTC, and the attributes do not matter yet."""
+        """The evaluation of one turn; the conditions ask about its attributes, `at` without a zone is UTC."""
         at = _in_utc(at) if at is not None else datetime.now(UTC)
         result = Evaluation(dict(defaults or {}), [], [])
         taken: set[str] = set()
         for experiment in self._experiments:
-            variation = experiment.assign(session_id, player_hash, at)
+            variation = experiment.assign(session_id, player_hash, attributes, at)
             if variation is not None:
                 exposure = {"experiment": experiment.key, "variation": variation.key, "id": variation.id}
                 result.exposures.append(exposure)
@@ -149,15 +151,26 @@ class _Experiment:
         self._seed_state = _fnv1a(self._seed)
         self._start = _instant(document["startAt"], _FIRST)
         self._stop = _instant(document["stopAt"], _LAST)
+        # A document of an older database has no conditions.
+        condition = document.get("condition", {})
+        self._condition = None if condition == {} else Condition(condition)
         self._ranges = [(lo, hi) for lo, hi in document["ranges"]]
         self._variations = [
             _Variation(item["key"], item["id"], _steps(item["params"], knobs, document["guardrails"]))
             for item in document["variations"]
         ]
 
-    def assign(self, session_id: str | None, player_hash: str | None, at: datetime) -> _Variation | None:
+    def assign(
+        self,
+        session_id: str | None,
+        player_hash: str | None,
+        attributes: Mapping[str, Any] | None,
+        at: datetime,
+    ) -> _Variation | None:
         unit = player_hash if self._by_player else session_id
         if not unit or not self._start <= at < self._stop:
+            return None
+        if self._condition is not None and not self._condition.matches(attributes):
             return None
         if self._version == 2:
             n: float | None = _second_round(_fnv1a(unit, self._seed_state))

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from awf_pg import evaluate
 from awf_pg.evaluate import Evaluator
 from tests import scale, servers
+from tests.conditions import attributes, conditions, json_values
 from tests.conftest import Connect
 
 KNOBS = {
@@ -48,6 +49,7 @@ def experiments(draw: st.DrawFn, key: str) -> dict[str, Any]:
         "hashBasis": draw(st.sampled_from(["session", "player"])),
         "hashSeed": draw(texts),
         "hashVersion": draw(st.sampled_from([1, 2])),
+        "condition": draw(st.just({}) | conditions | json_values),
         "startAt": draw(edges),
         "stopAt": draw(edges),
         "ranges": evaluate.bucket_ranges(count, draw(st.floats(0, 1)), weights),
@@ -70,7 +72,7 @@ def connection(server: servers.Server) -> Iterator[psycopg.Connection[tuple[Any,
     server.drop_database("t_agreement")
 
 
-@given(configs, st.none() | texts, st.none() | st.just(PLAYER), params, moments)
+@given(configs, st.none() | texts, st.none() | st.just(PLAYER), params, attributes, moments)
 @settings(max_examples=scale.examples(5000))
 def test_sql_and_python_evaluate_alike(
     connection: psycopg.Connection[tuple[Any, ...]],
@@ -78,12 +80,14 @@ def test_sql_and_python_evaluate_alike(
     session: str | None,
     player: str | None,
     defaults: dict[str, Any],
+    attributes: dict[str, Any],
     at: datetime,
 ) -> None:
     document = {"version": 1, "revision": 1, "knobs": KNOBS, "experiments": list(config)}
-    ours = Evaluator(document).evaluate(session, player, defaults, None, at)
+    ours = Evaluator(document).evaluate(session, player, defaults, attributes, at)
     row = connection.execute(
-        "select awf._evaluate(%s, %s, %s, %s, %s)", [Jsonb(document), session, player, Jsonb(defaults), at]
+        "select awf._evaluate(%s, %s, %s, %s, %s, %s)",
+        [Jsonb(document), session, player, Jsonb(defaults), Jsonb(attributes), at],
     ).fetchone()
     assert row == ({"params": ours.params, "exposures": ours.exposures, "invalid": ours.invalid},)
 

@@ -9,7 +9,7 @@ import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import format_option, json_value, moment, with_api
+from awf_pg.cli.base import format_option, json_value, moment, pair, with_api
 from awf_pg.settings import Settings
 
 
@@ -18,7 +18,15 @@ from awf_pg.settings import Settings
 @click.option("--session", metavar="ID", help="Session id.")
 @click.option("--player-hash", metavar="HEX", help="Player hash, 64 hex digits.")
 @click.option("--player-id", metavar="ID", help="Player id; hashed here with AWF_PLAYER_HASH_KEY if set.")
-@click.option("--attributes", type=json_value, default="{}", metavar="JSON", help="Attributes of the unit.")
+@click.option("--attributes", type=json_value, default="{}", metavar="JSON", help="Attributes of the turn.")
+@click.option(
+    "--attribute",
+    "more",
+    type=pair,
+    multiple=True,
+    metavar="KEY=JSON",
+    help="One attribute of the turn: locale, world, adventure, model or another. Repeat it.",
+)
 @click.option("--at", type=moment, metavar="TIME", help="Ask for another time than now; ISO 8601.")
 @format_option("table", "json")
 @with_api
@@ -28,7 +36,8 @@ def assign(
     session: str | None,
     player_hash: str | None,
     player_id: str | None,
-    attributes: dict[str, Any],
+    attributes: Any,
+    more: tuple[tuple[str, Any], ...],
     at: datetime | None,
     fmt: str,
 ) -> None:
@@ -37,18 +46,21 @@ def assign(
     \b
     Example:
       awf-pg assign token-budget-test --session session-42
+      awf-pg assign token-budget-test --session session-42 --attribute locale=de-DE --attribute level=12
     """
     if session is None and player_hash is None and player_id is None:
         raise click.UsageError("Whom? Give --session, --player-hash or --player-id.")
+    if not isinstance(attributes, dict):
+        raise click.UsageError("--attributes is no JSON object.")
     if player_id is not None:
         player_hash = _hash(api, player_id)
-    variation = api.assign(experiment, session, player_hash, attributes, at)
+    variation = api.assign(experiment, session, player_hash, attributes | dict(more), at)
     if fmt == "json":
         output.write_document({"experiment": experiment, "variation": variation})
     elif variation is not None:
         click.echo(variation)
     else:
-        click.echo(f"not assigned: {experiment} is not in force for this unit", err=True)
+        click.echo(f"not assigned: {experiment} is not in force for this unit and these attributes", err=True)
 
 
 def _hash(api: Api, player_id: str) -> str:

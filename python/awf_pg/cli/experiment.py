@@ -10,7 +10,7 @@ import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import Command, format_option, moment, out_option, pair, with_api
+from awf_pg.cli.base import Command, format_option, json_value, moment, out_option, pair, with_api
 from awf_pg.errors import InvalidState
 
 Body = dict[str, Any]
@@ -36,6 +36,7 @@ _SHOWN_FIRST = (
     "coverage",
     "allocations",
     "guardrails",
+    "condition",
 )
 
 
@@ -61,6 +62,10 @@ def definition_options(command: Command) -> Command:
         click.option(
             "--guardrail", "guardrails", type=pair, multiple=True, metavar="KNOB=MAX",
             help='Upper bound of a knob, or {"min": number, "max": number}. Repeat it.',
+        ),
+        click.option(
+            "--condition", type=json_value, metavar="JSON",
+            help="Which turns take part, by locale, world, adventure, model and other attributes.",
         ),
         click.option("--start-at", type=moment, metavar="TIME", help="In force from this time on; ISO 8601."),
         click.option("--stop-at", type=moment, metavar="TIME", help="In force up to this time; ISO 8601."),
@@ -134,6 +139,7 @@ def create(api: Api, key: str | None, file: TextIO | None, fmt: str, **options: 
       awf-pg experiment create token-budget-test --name "Token Budget Experiment" --hash-basis session \\
         --allocation control=50 --allocation high-budget=50 \\
         --guardrail maxOutputTokens=2000 --guardrail maxActs=8 --guardrail toolMaxCalls=10
+      awf-pg experiment create german-test --name "In German" --condition '{"locale": {"$in": ["de-DE", "de-AT"]}}'
       awf-pg experiment create --file experiment.json
     """
     body = _body(file, options)
@@ -156,6 +162,7 @@ def update(api: Api, key: str, file: TextIO | None, fmt: str, **options: Any) ->
     \b
     Example:
       awf-pg experiment update token-budget-test --name "Token budget, second try" --set stopAt=null
+      awf-pg experiment update german-test --condition '{"locale": "de-DE", "player.level": {"$gte": 5}}'
     """
     changes = _body(file, options)
     if not changes:
@@ -244,6 +251,7 @@ def _body(file: TextIO | None, options: dict[str, Any]) -> Body:
         "allocations": [{"variation": name, "percent": share} for name, share in options["allocations"]]
         or None,
         "guardrails": dict(options["guardrails"]) or None,
+        "condition": options["condition"],
     }
     return body | {name: value for name, value in given.items() if value is not None} | dict(options["more"])
 

@@ -17,10 +17,14 @@ begin
     if p_changes ? 'guardrails' then
         perform awf._check_guardrails(p_key, p_changes -> 'guardrails');
     end if;
+    if p_changes ? 'condition' then
+        perform awf._check_condition(p_key, p_changes -> 'condition');
+    end if;
     update awf.experiments as e set
         name = coalesce(p_changes ->> 'name', e.name),
         allocations = coalesce(p_changes -> 'allocations', e.allocations),
         guardrails = coalesce(p_changes -> 'guardrails', e.guardrails),
+        condition = coalesce(p_changes -> 'condition', e.condition),
         hash_basis = coalesce(p_changes ->> 'hashBasis', e.hash_basis),
         hash_seed = coalesce(p_changes ->> 'hashSeed', e.hash_seed),
         hash_version = coalesce((p_changes -> 'hashVersion')::smallint, e.hash_version),
@@ -37,4 +41,4 @@ exception
             hint = 'stopAt must lie after startAt.';
 end;
 $$;
-comment on function awf._change_experiment(text, jsonb) is 'Writes checked changes to an experiment; raises WF001, WF002, WF105, WF108 or WF111.';
+comment on function awf._change_experiment(text, jsonb) is 'Writes checked changes to an experiment; raises WF001, WF002, WF105, WF108, WF111 or WF113.';

@@ -1,4 +1,4 @@
--- Refuses one changed field of an experiment whose value does not fit; allocations and guardrails have checks of their own.
+-- Refuses one changed field of an experiment whose value does not fit; allocations, guardrails and condition have checks of their own.
 -- Called by _change_experiment() for each field.
 -- Costs nothing to speak of.
 create or replace function awf._check_change(p_key text, p_field text, p_value jsonb)
@@ -16,6 +16,7 @@ begin
     v_fits := case p_field
         when 'allocations' then true
         when 'guardrails' then true
+        when 'condition' then true
         when 'name' then jsonb_typeof(p_value) = 'string' and v_text <> ''
         when 'hashBasis' then v_text in ('session', 'player')
         when 'hashSeed' then jsonb_typeof(p_value) = 'string'
@@ -29,7 +30,7 @@ begin
         raise exception using
             errcode = 'WF001',
             message = format('experiment "%s": %s cannot be %s', p_key, p_field, p_value),
-            hint = 'Fields: name (text), allocations (list), guardrails (object), hashBasis (session or player), hashSeed (text), '
+            hint = 'Fields: name (text), allocations (list), guardrails (object), condition (object), hashBasis (session or player), hashSeed (text), '
                 || 'hashVersion (1 or 2), coverage (0 to 1), startAt and stopAt (time or null).';
     end if;
 end;

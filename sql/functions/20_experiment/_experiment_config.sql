@@ -13,7 +13,7 @@ begin
     return (
         select jsonb_build_object(
             'key', e.key, 'hashBasis', e.hash_basis, 'hashSeed', e.hash_seed, 'hashVersion', e.hash_version,
-            'startAt', e.start_at, 'stopAt', e.stop_at,
+            'startAt', e.start_at, 'stopAt', e.stop_at, 'condition', e.condition,
             'ranges', awf.bucket_ranges(jsonb_array_length(e.allocations), e.coverage, a.weights),
             'variations', a.variations,
             'guardrails', (

@@ -14,7 +14,8 @@ begin
         select jsonb_build_object(
             'id', e.id, 'key', e.key, 'name', e.name, 'status', e.status, 'startAt', e.start_at, 'stopAt', e.stop_at,
             'hashBasis', e.hash_basis, 'hashSeed', e.hash_seed, 'hashVersion', e.hash_version, 'coverage', e.coverage,
-            'allocations', e.allocations, 'guardrails', e.guardrails, 'createdAt', e.created_at, 'updatedAt', e.updated_at,
+            'allocations', e.allocations, 'guardrails', e.guardrails, 'condition', e.condition,
+            'createdAt', e.created_at, 'updatedAt', e.updated_at,
             'variations', coalesce(
                 (
                     select jsonb_agg(awf._variation_document(v.experiment_key, v.variation_key) - 'experimentKey' order by v.id)

@@ -10,12 +10,12 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if p_field in ('allocations', 'hashBasis', 'hashSeed', 'hashVersion', 'startAt')
+    if p_field in ('allocations', 'hashBasis', 'hashSeed', 'hashVersion', 'startAt', 'condition')
         and (select e.status <> 'draft' from awf.experiments as e where e.key = p_key) then
         raise exception using
             errcode = 'WF106',
             message = format('experiment "%s" has started: its %s stays as it is', p_key, p_field),
-            detail = 'Changing it would move units from one variation to another.',
+            detail = 'Changing it would move units from one variation to another, or change who takes part.',
             hint = 'Create another experiment.';
     end if;
 end;

@@ -11,12 +11,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if jsonb_typeof(p_settings) is distinct from 'object'
-        or p_settings - array['coverage', 'hashSeed', 'hashVersion'] <> '{}'::jsonb then
+        or p_settings - array['coverage', 'hashSeed', 'hashVersion', 'condition'] <> '{}'::jsonb then
         raise exception using
             errcode = 'WF001',
             message = format('p_settings cannot be %s', coalesce(p_settings::text, 'NULL')),
-            hint = 'It is an object with any of coverage, hashSeed, hashVersion.';
+            hint = 'It is an object with any of coverage, hashSeed, hashVersion, condition.';
     end if;
 end;
 $$;
-comment on function awf._require_setting_names(jsonb) is 'Raises WF001 when the document holds another name than coverage, hashSeed and hashVersion.';
+comment on function awf._require_setting_names(jsonb) is 'Raises WF001 when the document holds another name than coverage, hashSeed, hashVersion and condition.';

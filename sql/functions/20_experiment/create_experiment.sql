@@ -49,7 +49,7 @@ p_allocations: [{"variation": key, "percent": number}, ...], percents summing to
 p_hash_basis: session or player; NULL takes the setting hash_basis.
 p_guardrails: {knob: maximum} or {knob: {"min": number, "max": number}}.
 p_start_at, p_stop_at: when it is in force once started; NULL means: from the start on, without an end.
-p_settings: {"coverage": 0..1, "hashSeed": text, "hashVersion": 1 or 2}.
-Errors: WF112 (key), WF103 (exists), WF105 (allocations), WF108, WF111 (guardrails), WF001 (another value), WF002 (stop before start).
+p_settings: {"coverage": 0..1, "hashSeed": text, "hashVersion": 1 or 2, "condition": {...}}; the condition says which turns take part (see matches).
+Errors: WF112 (key), WF103 (exists), WF105 (allocations), WF108, WF111 (guardrails), WF113 (condition), WF001 (another value), WF002 (stop before start).
 Example: SELECT awf.create_experiment(''token-budget-test'', ''Token Budget Experiment'',
   ''[{"variation": "control", "percent": 50}, {"variation": "high-budget", "percent": 50}]'');';

@@ -16,6 +16,6 @@ end;
 $$;
 comment on function awf.get_experiment(text) is
 'The experiment as JSON: {id, key, name, status, startAt, stopAt, hashBasis, hashSeed, hashVersion, coverage, allocations,
-guardrails, variations: [{variationKey, params, createdAt, updatedAt}], createdAt, updatedAt}.
+guardrails, condition, variations: [{variationKey, params, createdAt, updatedAt}], createdAt, updatedAt}.
 Errors: WF101 (no such experiment).
 Example: SELECT jsonb_pretty(awf.get_experiment(''token-budget-test''));';

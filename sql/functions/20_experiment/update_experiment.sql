@@ -36,8 +36,9 @@ end;
 $$;
 comment on function awf.update_experiment(text, jsonb) is
 'Changes the fields named in p_changes and returns the experiment (see get_experiment).
-Fields: name, allocations, guardrails, hashBasis, hashSeed, hashVersion, coverage, startAt, stopAt. Once an experiment has
-started, allocations, hashBasis, hashSeed, hashVersion and startAt stay as they are: changing them would move units.
+Fields: name, allocations, guardrails, condition, hashBasis, hashSeed, hashVersion, coverage, startAt, stopAt. Once an experiment
+has started, allocations, condition, hashBasis, hashSeed, hashVersion and startAt stay as they are: changing them would move units
+or change who takes part.
 Errors: WF101 (no such experiment), WF106 (fixed once started), WF102 (allocates a variation that does not exist), WF105, WF108,
-WF111, WF109 (a guardrail below a value in use), WF001 (unknown field or unfit value), WF002 (stop before start).
+WF111, WF113, WF109 (a guardrail below a value in use), WF001 (unknown field or unfit value), WF002 (stop before start).
 Example: SELECT awf.update_experiment(''token-budget-test'', ''{"coverage": 0.5}'');';

@@ -1,8 +1,8 @@
 -- Evaluates a configuration document for one turn: the twin of the Python evaluator, held equal by tests.
 -- Called by turn_params().
--- Costs one hash per experiment.
+-- Costs one hash and one condition per experiment.
 create or replace function awf._evaluate(
-    p_config jsonb, p_session_id text, p_player_hash text, p_defaults jsonb, p_at timestamptz
+    p_config jsonb, p_session_id text, p_player_hash text, p_defaults jsonb, p_attributes jsonb, p_at timestamptz
 )
 returns jsonb
 language plpgsql
@@ -22,7 +22,7 @@ declare
     v_fault record;
 begin
     for v_experiment in select e.value from jsonb_array_elements(p_config -> 'experiments') with ordinality as e order by e.ordinality loop
-        v_variation := awf._pick_variation(v_experiment, p_session_id, p_player_hash, p_at);
+        v_variation := awf._pick_variation(v_experiment, p_session_id, p_player_hash, p_attributes, p_at);
         continue when v_variation is null;
         v_exposures := v_exposures || jsonb_build_object(
             'experiment', v_experiment -> 'key', 'variation', v_variation -> 'key', 'id', v_variation -> 'id'
@@ -47,4 +47,4 @@ begin
     return jsonb_build_object('params', v_params, 'exposures', v_exposures, 'invalid', v_invalid);
 end;
 $$;
-comment on function awf._evaluate(jsonb, text, text, jsonb, timestamptz) is '{params, exposures, invalid} of one turn under a configuration document.';
+comment on function awf._evaluate(jsonb, text, text, jsonb, jsonb, timestamptz) is '{params, exposures, invalid} of one turn under a configuration document.';

@@ -1,7 +1,9 @@
 -- The variation that one experiment of the configuration gives a unit at a time.
 -- Called by assign() and _evaluate().
--- Costs one hash.
-create or replace function awf._pick_variation(p_experiment jsonb, p_session_id text, p_player_hash text, p_at timestamptz)
+-- Costs one hash, and the condition where there is one.
+create or replace function awf._pick_variation(
+    p_experiment jsonb, p_session_id text, p_player_hash text, p_attributes jsonb, p_at timestamptz
+)
 returns jsonb
 language plpgsql
 stable
@@ -17,7 +19,8 @@ declare
 begin
     if v_unit is null
         or (p_experiment ->> 'startAt')::timestamptz > p_at
-        or (p_experiment ->> 'stopAt')::timestamptz <= p_at then
+        or (p_experiment ->> 'stopAt')::timestamptz <= p_at
+        or (p_experiment -> 'condition' <> '{}' and not awf.matches(p_experiment -> 'condition', p_attributes)) then
         return null;
     end if;
     v_index := awf.choose_variation(
@@ -28,4 +31,4 @@ begin
     return case when v_index >= 0 then p_experiment -> 'variations' -> v_index end;
 end;
 $$;
-comment on function awf._pick_variation(jsonb, text, text, timestamptz) is 'The chosen entry of the experiment''s variations; NULL when the unit is out.';
+comment on function awf._pick_variation(jsonb, text, text, jsonb, timestamptz) is 'The chosen entry of the experiment''s variations; NULL when the unit is out.';

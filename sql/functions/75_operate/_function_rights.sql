@@ -12,7 +12,12 @@ as $$
     select k.kind, f.name
     from (values ('reader'), ('analyst'), ('writer'), ('admin')) as k (kind)
     cross join (
-        values ('version'), ('_now'), ('_caller'), ('hash_unit'), ('equal_weights'), ('bucket_ranges'), ('choose_variation')
+        values ('version'), ('_now'), ('_caller'), ('hash_unit'), ('_fnv1a'), ('equal_weights'), ('bucket_ranges'),
+        ('choose_variation'), ('matches'), ('_condition_fault'), ('_entries_fault'), ('_list_fault'), ('_value_fault'),
+        ('_operator_fault'), ('_scalars_fault'), ('_regex_fault'), ('_repeat_bound'), ('_value_operators'), ('_tests_value'),
+        ('_meets_condition'), ('_meets_any'), ('_meets_value'), ('_meets_operator'), ('_meets_all'), ('_meets_element'),
+        ('_meets_version'), ('_version_key'), ('_compare_texts'), ('_compare_values'), ('_number_of'), ('_to_double'),
+        ('_order_holds'), ('_same_value'), ('_fold_case'), ('_in_list'), ('_group_members'), ('_attribute_at')
     ) as f (name)
     union all
     select k.kind, f.name
