@@ -1,7 +1,7 @@
 """Conditions on the attributes of a turn, in GrowthBook's language: the twin of `awf.matches()`.
 
-A condition is read once and becomes functions; evaluating it calls them. A condition that is malformed anywhere
-matches nothing, not even inside `$not`. docs/targeting.md has the language.
+A condition is read once and becomes functions; evaluating it calls them. A condition that is malformed
+anywhere matches nothing, not even inside `$not`. docs/targeting.md has the language.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SCALAR = "must be text, a number, true, false or null"
 _NUMBER = re.compile(r"-?[0-9]{1,200}(?:\.[0-9]{1,200})?")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
-# What PostgreSQL and Python read alike. A set has ranges, escapes, single characters, and a hyphen at the end.
+# What PostgreSQL and Python read alike. A set has ranges, escapes, characters, and a hyphen at the end.
 _ESCAPED = r"\\[][\\^$.|?*+(){}/-]"
 _SET = rf"\[\^?(?:[^][\\^-]-[^][\\^-]|\\[dwstnr]|{_ESCAPED}|[^][\\^-])+-?\]"
 _TOKEN = re.compile(
@@ -416,7 +416,7 @@ def _number(value: Any) -> float | None:
 
 
 def _order(one: Any, other: Any) -> int:
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 def _version_key(version: str) -> str:

@@ -1,8 +1,8 @@
 """Assignment and turn parameters, evaluated from the configuration document without a database.
 
 The hash, the weights and the ranges are GrowthBook's. `Evaluator` gives the answer of `awf.turn_params()` for
-every input. What does not depend on the turn (types, ranges, guardrails, conditions, dates, the hash of the seed) is
-worked out once when the document arrives.
+every input. What does not depend on the turn (types, ranges, guardrails, conditions, dates, the hash of the
+seed) is worked out once when the document arrives.
 """
 
 from __future__ import annotations

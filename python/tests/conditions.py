@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Random conditions and attributes: from a small world, so that they often meet."""
 
 from __future__ import annotations
@@ -7,8 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 words = st.sampled_from(
-    ["", "a", "A", "ab", "aB", "b-1", "de-DE", "de-de", "fr-FR", "8", "-1.5", "08", "1e3", " 1", "v1.2.3", "1.2.3-rc.1", "1.2",
-     "1.10.0+b", "10.2.3", "~", "é", "É", "\uffff", "\U0001f600", "ſ", "K", "k", "a\nb", "a\n"]
+    ["", "a", "A", "ab", "aB", "b-1", "de-DE", "de-de", "fr-FR", "8", "-1.5", "08", "1e3", " 1", "v1.2.3",
+     "1.2.3-rc.1", "1.2", "1.10.0+b", "10.2.3", "~", "é", "É", "\uffff", "\U0001f600", "\u017f", "\u212a", "k", "a\nb", "a\n"]
 )  # fmt: skip
 numbers = st.sampled_from(
     [
@@ -50,7 +51,8 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 attributes = st.dictionaries(names, scalars | st.lists(scalars, max_size=4) | json_values, max_size=6)
 
 atoms = st.sampled_from(
-    ["a", "B", "-", "\\.", ".", "\\d", "\\w", "\\s", "\\S", "[a-z]", "[^a-c]", "[\\w.-]", "[A-z]", "é", "1", "[é-ſ]", "\\n", "[&&~~||]"]
+    ["a", "B", "-", "\\.", ".", "\\d", "\\w", "\\s", "\\S",
+     "[a-z]", "[^a-c]", "[\\w.-]", "[A-z]", "é", "1", "[é-\u017f]", "\\n", "[&&~~||]"]
 )  # fmt: skip
 patterns: st.SearchStrategy[str] = st.recursive(
     st.tuples(atoms, st.sampled_from(["", "", "", "*", "+", "?", "*?", "{2}", "{1,3}", "{0,2}?"])).map(

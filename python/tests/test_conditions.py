@@ -86,7 +86,7 @@ def test_any_document_is_evaluated_alike(
     agree(connection, condition, given_attributes, {})
 
 
-letters = st.text(st.sampled_from("aAbBzZ-1. \n_éÉſKk&|~"), max_size=8)
+letters = st.text(st.sampled_from("aAbBzZ-1. \n_éÉ\u017fKk&|~"), max_size=8)
 any_pattern = patterns | st.text(st.sampled_from("aB-1.\\dwsb[]^$|()?*+{},:2é&~"), max_size=12)
 
 
@@ -122,7 +122,7 @@ def test_attributes_from_python_never_raise(condition: Any, other: Any) -> None:
     Condition(condition).matches(dict.fromkeys(names, other))
 
 
-@pytest.mark.parametrize("depth", [32, 33, 2000])
+@pytest.mark.parametrize("depth", [32, 33, 500])
 def test_depth(connection: Connection, depth: int) -> None:
     condition: Any = {}
     for _ in range(depth):
@@ -139,13 +139,17 @@ def test_saving_takes_a_condition_or_names_the_fault(connection: Connection, con
         statement = "select awf.create_experiment('x', 'X', p_settings => %s) -> 'condition'"
         try:
             row = connection.execute(statement, [Jsonb({"condition": condition})]).fetchone()
-        except psycopg.Error as error:
-            assert error.sqlstate == "WF113", error
-            assert error.diag.message_primary == f'condition of experiment "x" is malformed at {fault}'
-        else:
-            assert fault is None
-            assert row is not None
-            assert Condition(row[0]).fault is None
+            refusal = None
+        except psycopg.errors.DatabaseError as error:
+            row, refusal = None, error
+    if fault is None:
+        assert refusal is None
+        assert row is not None
+        assert Condition(row[0]).fault is None
+    else:
+        assert refusal is not None
+        assert refusal.sqlstate == "WF113"
+        assert refusal.diag.message_primary == f'condition of experiment "x" is malformed at {fault}'
 
 
 @given(json_values, attributes)

@@ -1,6 +1,6 @@
 -- Experiments and variations: every refusal first, then their life from draft to deletion.
 begin;
-select plan(230);
+select plan(231);
 
 set local timezone = 'America/New_York'; -- times must not depend on it
 set local role awf_owner;
@@ -169,7 +169,8 @@ select throws_ok(
 select is(
     awf.create_experiment('plain', 'Plain') - array['id', 'createdAt', 'updatedAt'],
     '{"key": "plain", "name": "Plain", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "session",
-    "hashSeed": "plain", "hashVersion": 2, "coverage": 1, "allocations": [], "guardrails": {}, "variations": []}'::jsonb,
+    "hashSeed": "plain", "hashVersion": 2, "coverage": 1,
+    "allocations": [], "guardrails": {}, "condition": {}, "variations": []}'::jsonb,
     'an experiment is a draft with the documented defaults'
 );
 select is(awf.create_experiment('nameless', '') ->> 'name', 'nameless', 'without a name it is called by its key');
@@ -193,10 +194,10 @@ select is(
     awf.create_experiment(
         'full', 'Full', '[{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}]', 'player',
         '{"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}', '2025-03-01 00:00:00+00', '2025-04-01 00:00:00+00',
-        '{"coverage": 0.5, "hashSeed": "s", "hashVersion": 1}'
+        '{"coverage": 0.5, "hashSeed": "s", "hashVersion": 1, "condition": {"world": null}}'
     ) - array['id', 'createdAt', 'updatedAt', 'startAt', 'stopAt'],
     '{"key": "full", "name": "Full", "status": "draft", "hashBasis": "player", "hashSeed": "s", "hashVersion": 1,
-    "coverage": 0.5, "allocations": [{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}],
+    "condition": {"world": null}, "coverage": 0.5, "allocations": [{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}],
     "guardrails": {"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}, "variations": []}'::jsonb,
     'every argument arrives where it belongs'
 );
@@ -406,19 +407,19 @@ select is(
         awf.update_experiment(
             't',
             '{"name": "New name", "coverage": 0.25, "hashSeed": "seed", "hashVersion": 1, "hashBasis": "player",
-            "guardrails": {"maxOutputTokens": 2500}, "allocations": [{"variation": "control", "percent": 100}]}'
+            "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500}, "allocations": [{"variation": "control", "percent": 100}]}'
         )
     ) - array['id', 'createdAt', 'updatedAt', 'variations'],
     '{"key": "t", "name": "New name", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "player",
     "hashSeed": "seed", "hashVersion": 1, "coverage": 0.25, "allocations": [{"variation": "control", "percent": 100}],
-    "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
+    "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
     'a draft can be changed in every field'
 );
 select is(
     awf.update_experiment('t', '{"name": "T"}') - array['id', 'createdAt', 'updatedAt', 'variations'],
     '{"key": "t", "name": "T", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "player",
     "hashSeed": "seed", "hashVersion": 1, "coverage": 0.25, "allocations": [{"variation": "control", "percent": 100}],
-    "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
+    "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
     'fields that are not named stay as they are'
 );
 select awf.update_experiment('t', '{"startAt": "2025-03-01T06:00:00", "stopAt": "2025-04-01 00:00"}');
@@ -486,7 +487,8 @@ select
 from (
     values
     ('{"allocations": [{"variation": "control", "percent": 100}]}', 'allocations'), ('{"hashBasis": "player"}', 'hashBasis'),
-    ('{"hashSeed": "x"}', 'hashSeed'), ('{"hashVersion": 2}', 'hashVersion'), ('{"startAt": null}', 'startAt')
+    ('{"hashSeed": "x"}', 'hashSeed'), ('{"hashVersion": 2}', 'hashVersion'), ('{"startAt": null}', 'startAt'),
+    ('{"condition": {}}', 'condition')
 ) as f (changes, field);
 select lives_ok(
     $$select awf.update_experiment('t', '{"name": "Running", "coverage": 0.5, "stopAt": "2025-03-02T00:00:00Z",
@@ -658,7 +660,7 @@ select awf.set_setting('model_max_output_tokens', null);
 select awf.create_experiment(
     'early', 'Early', '[{"variation": "b", "percent": 25}, {"variation": "a", "percent": 75}]', 'player',
     '{"maxActs": 8, "maxChoices": {"min": 2, "max": 4}}', '2025-01-01 00:00+00', '2025-12-01 00:00+00',
-    '{"coverage": 0.5, "hashSeed": "x", "hashVersion": 1}'
+    '{"coverage": 0.5, "hashSeed": "x", "hashVersion": 1, "condition": {"locale": "de-DE"}}'
 );
 select awf.create_variation('early', 'a', '{"maxActs": 4}');
 select awf.create_variation('early', 'b', '{"maxActs": 5}');
@@ -676,7 +678,7 @@ select results_eq(
 select is(
     (awf.active_config() #> '{experiments,0}') - array['startAt', 'stopAt', 'variations'],
     '{"key": "early", "hashBasis": "player", "hashSeed": "x", "hashVersion": 1, "ranges": [[0, 0.125], [0.25, 0.625]],
-    "guardrails": {"maxActs": {"max": 8}, "maxChoices": {"min": 2, "max": 4}}}'::jsonb,
+    "condition": {"locale": "de-DE"}, "guardrails": {"maxActs": {"max": 8}, "maxChoices": {"min": 2, "max": 4}}}'::jsonb,
     'an experiment has its hash, its ranges and its guardrails in their long form'
 );
 select results_eq(

@@ -139,7 +139,8 @@ def create(api: Api, key: str | None, file: TextIO | None, fmt: str, **options: 
       awf-pg experiment create token-budget-test --name "Token Budget Experiment" --hash-basis session \\
         --allocation control=50 --allocation high-budget=50 \\
         --guardrail maxOutputTokens=2000 --guardrail maxActs=8 --guardrail toolMaxCalls=10
-      awf-pg experiment create german-test --name "In German" --condition '{"locale": {"$in": ["de-DE", "de-AT"]}}'
+      awf-pg experiment create german-test --name "In German" \\
+        --condition '{"locale": {"$in": ["de-DE", "de-AT"]}}'
       awf-pg experiment create --file experiment.json
     """
     body = _body(file, options)

@@ -1,4 +1,4 @@
--- Refuses one changed field of an experiment whose value does not fit; allocations, guardrails and condition have checks of their own.
+-- Refuses one changed field whose value does not fit; allocations, guardrails and condition have checks of their own.
 -- Called by _change_experiment() for each field.
 -- Costs nothing to speak of.
 create or replace function awf._check_change(p_key text, p_field text, p_value jsonb)

@@ -13,13 +13,13 @@ declare
     v_entry record;
 begin
     for v_entry in select c.key, c.value from jsonb_each(p_condition) as c loop
-        if not case v_entry.key
+        if not (case v_entry.key
             when '$and' then awf._meets_any(v_entry.value, p_attributes, p_groups, false)
             when '$or' then awf._meets_any(v_entry.value, p_attributes, p_groups, true)
             when '$nor' then not awf._meets_any(v_entry.value, p_attributes, p_groups, true)
             when '$not' then not awf._meets_condition(v_entry.value, p_attributes, p_groups)
             else awf._meets_value(v_entry.value, awf._attribute_at(p_attributes, v_entry.key), p_groups)
-        end then
+        end) then
             return false;
         end if;
     end loop;
