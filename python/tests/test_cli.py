@@ -295,6 +295,24 @@ def test_assign_by_player(cli: Cli) -> None:
     assert "not assigned" in nobody.stderr
 
 
+def test_conditions(cli: Cli) -> None:
+    ok(cli("experiment", "create", "german", "--name", "German", "--allocation", "a=100",
+           "--condition", '{"locale": "de-AT"}'))  # fmt: skip
+    ok(cli("experiment", "update", "german", "--condition", '{"locale": "de-DE", "level": {"$gte": 5}}'))
+    assert "$gte" in ok(cli("experiment", "show", "german"))
+    ok(cli("variation", "create", "german", "a"))
+    ok(cli("experiment", "start", "german"))
+    german = ("assign", "german", "--session", "s", "--attribute", "locale=de-DE")
+    assert ok(cli(*german, "--attribute", "level=5")) == "a\n"
+    assert ok(cli(*german, "--attributes", '{"level": 7}')) == "a\n"
+    assert "not assigned" in cli(*german, "--attribute", "level=4").stderr
+    assert cli(*german, "--attributes", "[]").exit_code == 2
+    refused = cli("experiment", "create", "x", "--name", "X", "--condition", '{"locale": {"$in": "de-DE"}}')
+    assert refused.exit_code == 1
+    assert "Error WF113" in refused.stderr
+    assert "$.locale.$in: must be a list" in refused.stderr
+
+
 def test_stats(running: Cli) -> None:
     assert isinstance(rows(running("stats", "--format", "json")), dict)
     assert ok(running("stats"))

@@ -306,6 +306,28 @@ def test_client_and_database_give_the_same_params(start: Callable[..., Awf], run
     }
 
 
+def test_conditions_see_the_turn(start: Callable[..., Awf], db: str) -> None:
+    condition = {"locale": "de-DE", "world": "w", "adventure": "a", "model": "m", "level": {"$gte": 5}}
+    with Api(db) as api:
+        api.create_experiment(
+            "german", "German", [{"variation": "v", "percent": 100}], settings={"condition": condition}
+        )
+        api.create_variation("german", "v", {"maxActs": 4})
+        api.start_experiment("german")
+    awf = start(db)
+
+    def exposed(**changes: Any) -> bool:
+        given = {"locale": "de-DE", "model": "m", "attributes": {"level": 5}} | changes
+        return bool(awf.turn(**TURN, **given).exposures)
+
+    assert exposed()
+    assert not exposed(locale="fr-FR")
+    assert not exposed(model=None)
+    assert not exposed(attributes=None)
+    assert not exposed(attributes={"level": 4})
+    assert exposed(locale="fr-FR", attributes={"level": 5, "locale": "de-DE"})
+
+
 def test_a_pool_will_do(start: Callable[..., Awf], running: str, connect: Connect) -> None:
     with psycopg_pool.ConnectionPool(running, min_size=1, max_size=2, open=True) as pool:
         awf = start(pool=pool, application_name="the-game")

@@ -197,8 +197,8 @@ select is(
         '{"coverage": 0.5, "hashSeed": "s", "hashVersion": 1, "condition": {"world": null}}'
     ) - array['id', 'createdAt', 'updatedAt', 'startAt', 'stopAt'],
     '{"key": "full", "name": "Full", "status": "draft", "hashBasis": "player", "hashSeed": "s", "hashVersion": 1,
-    "condition": {"world": null}, "coverage": 0.5, "allocations": [{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}],
-    "guardrails": {"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}, "variations": []}'::jsonb,
+    "condition": {"world": null}, "coverage": 0.5,
+    "allocations": [{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}], "guardrails": {"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}, "variations": []}'::jsonb,
     'every argument arrives where it belongs'
 );
 select results_eq(
@@ -407,7 +407,8 @@ select is(
         awf.update_experiment(
             't',
             '{"name": "New name", "coverage": 0.25, "hashSeed": "seed", "hashVersion": 1, "hashBasis": "player",
-            "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500}, "allocations": [{"variation": "control", "percent": 100}]}'
+            "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500},
+            "allocations": [{"variation": "control", "percent": 100}]}'
         )
     ) - array['id', 'createdAt', 'updatedAt', 'variations'],
     '{"key": "t", "name": "New name", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "player",

@@ -41,7 +41,10 @@ select is(awf.matches('{"a": {"$notInGroup": "g"}}', '{"a": 1}', null), true, 'w
 -- What saving refuses.
 select
     throws_ok(
-        format('select awf.create_experiment(%L, %L, p_settings => %L)', 'e', 'E', jsonb_build_object('condition', c.condition::jsonb)),
+        format(
+            'select awf.create_experiment(%L, %L, p_settings => %L)', 'e', 'E',
+            jsonb_build_object('condition', c.condition::jsonb)
+        ),
         'WF113', 'condition of experiment "e" is malformed at ' || c.fault, 'refused: ' || c.fault
     )
 from (

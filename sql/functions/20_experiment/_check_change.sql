@@ -30,8 +30,8 @@ begin
         raise exception using
             errcode = 'WF001',
             message = format('experiment "%s": %s cannot be %s', p_key, p_field, p_value),
-            hint = 'Fields: name (text), allocations (list), guardrails (object), condition (object), hashBasis (session or player), hashSeed (text), '
-                || 'hashVersion (1 or 2), coverage (0 to 1), startAt and stopAt (time or null).';
+            hint = 'Fields: name (text), allocations (list), guardrails (object), condition (object), hashBasis (session or player), '
+                || 'hashSeed (text), hashVersion (1 or 2), coverage (0 to 1), startAt and stopAt (time or null).';
     end if;
 end;
 $$;

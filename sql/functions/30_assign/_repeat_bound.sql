@@ -11,7 +11,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_low constant integer := substring(p_bound from '[0-9]+');
+    v_low constant integer := substring(p_bound from '[0-9]+')::integer;
     v_high constant integer := coalesce(substring(p_bound from ',([0-9]+)')::integer, v_low);
 begin
     return case when v_low <= v_high then greatest(v_high, 1) else 0 end;
