@@ -300,7 +300,7 @@ def test_conditions(cli: Cli) -> None:
            "--condition", '{"locale": "de-AT"}'))  # fmt: skip
     ok(cli("experiment", "update", "german", "--condition", '{"locale": "de-DE", "level": {"$gte": 5}}'))
     assert "$gte" in ok(cli("experiment", "show", "german"))
-    ok(cli("variation", "create", "german", "a"))
+    ok(cli("variation", "add", "german", "a"))
     ok(cli("experiment", "start", "german"))
     german = ("assign", "german", "--session", "s", "--attribute", "locale=de-DE")
     assert ok(cli(*german, "--attribute", "level=5")) == "a\n"

@@ -29,6 +29,6 @@ $$;
 comment on function awf.active_config() is
 'What a client needs to assign units and choose params without asking the database again:
 {"version": 1, "revision": n, "knobs": {name: {"type", "min", "max"}}, "experiments": [{"key", "hashBasis", "hashSeed",
-"hashVersion", "startAt", "stopAt", "condition", "ranges": [[low, high], ...], "variations": [{"key", "id", "params"}, ...] in the order of
-the ranges, "guardrails": {knob: {"min", "max"}}}, ...] in the order in which they apply}. Budgets are folded into the knobs'' max.
+"hashVersion", "startAt", "stopAt", "condition", "ranges": [[low, high], ...], "variations": [{"key", "id", "params"}, ...]
+in the order of the ranges, "guardrails": {knob: {"min", "max"}}}, ...] in the order in which they apply}. Budgets are folded into the knobs'' max.
 Example: SELECT jsonb_pretty(awf.active_config());';

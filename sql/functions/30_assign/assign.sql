@@ -32,7 +32,8 @@ end;
 $$;
 comment on function awf.assign(text, text, text, jsonb, timestamptz) is
 'Key of the variation that the experiment gives the unit (the session id or the player hash, as its hash basis says), or NULL when
-the unit is not in: the experiment does not run at p_at (default: now), the attributes do not meet its condition, the coverage leaves the unit out, or the unit is missing.
+the unit is not in: the experiment does not run at p_at (default: now), the attributes do not meet its condition, the coverage leaves
+the unit out, or the unit is missing.
 The same unit gets the same answer at every call. Assigning records nothing: an exposure comes with the turn''s event.
 p_attributes: what is known of the turn: {"locale", "world", "adventure", "model"} and whatever else the condition names.
 Errors: WF101 (no such experiment), WF001 (a player hash that is none, attributes that are no object).
