@@ -25,8 +25,8 @@ begin
         hash_seed = coalesce(p_changes ->> 'hashSeed', e.hash_seed),
         hash_version = coalesce((p_changes -> 'hashVersion')::smallint, e.hash_version),
         coverage = coalesce((p_changes -> 'coverage')::double precision, e.coverage),
-        start_at = case when p_changes ? 'startAt' then (p_changes ->> 'startAt')::timestamptz else e.start_at end,
-        stop_at = case when p_changes ? 'stopAt' then (p_changes ->> 'stopAt')::timestamptz else e.stop_at end
+        start_at = case when p_changes ? 'startAt' then awf._to_timestamp(p_changes ->> 'startAt') else e.start_at end,
+        stop_at = case when p_changes ? 'stopAt' then awf._to_timestamp(p_changes ->> 'stopAt') else e.stop_at end
     where e.key = p_key;
 exception
     when check_violation then

@@ -9,6 +9,7 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
 begin
     return nullif(nullif(p_text::timestamptz, 'infinity'), '-infinity');

@@ -36,10 +36,14 @@ begin
             hint = 'Choose another key, or change it with awf.update_experiment() (awf-pg experiment update).';
     end if;
     perform awf._require_setting_names(p_settings);
-    perform awf._change_experiment(p_key, p_settings || jsonb_strip_nulls(jsonb_build_object(
-        'allocations', coalesce(p_allocations, '[]'), 'hashBasis', p_hash_basis, 'guardrails', coalesce(p_guardrails, '{}'),
-        'startAt', p_start_at, 'stopAt', p_stop_at
-    )));
+    perform awf._change_experiment(p_key, p_settings || (
+        select jsonb_object_agg(a.key, a.value)
+        from jsonb_each(jsonb_build_object(
+            'allocations', coalesce(p_allocations, '[]'), 'hashBasis', p_hash_basis,
+            'guardrails', coalesce(p_guardrails, '{}'), 'startAt', p_start_at, 'stopAt', p_stop_at
+        )) as a
+        where a.value <> 'null'
+    ));
     return awf._experiment_document(p_key);
 end;
 $$;

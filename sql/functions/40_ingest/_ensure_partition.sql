@@ -8,6 +8,8 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
 declare
     v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');

@@ -10,7 +10,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if jsonb_typeof(p_event -> 'metrics') <> 'object' then
+    if jsonb_typeof(p_event -> 'metrics') is distinct from 'object' then
         return coalesce(nullif(p_event -> 'metrics', 'null'::jsonb), '{}'::jsonb);
     end if;
     return (

@@ -12,7 +12,7 @@ as $$
 begin
     return (
         select case
-            when m.id = 0 and jsonb_typeof(x.value) <> 'boolean' then format('bad_metric: failed is %s, not true or false', x.value)
+            when m.id = 0 and jsonb_typeof(x.value) <> 'boolean' then format('bad_metric: failed is of type %s, not true or false', jsonb_typeof(x.value))
             when m.id > 0 and jsonb_typeof(x.value) <> 'number'
                 then format('bad_metric: %s is of type %s, not a number', x.key, jsonb_typeof(x.value))
             when m.id > 0 and not v.number * m.scale between 0 and 2147483647

@@ -11,6 +11,8 @@ stable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
 begin
     -- The condition is made by the callers from numbers alone.

@@ -12,7 +12,7 @@ as $$
     select k.kind, f.name
     from (values ('reader'), ('analyst'), ('writer'), ('admin')) as k (kind)
     cross join (
-        values ('version'), ('_now'), ('_caller'), ('hash_unit'), ('equal_weights'), ('bucket_ranges'), ('choose_variation')
+        values ('version'), ('_now'), ('_caller'), ('_fnv1a'), ('hash_unit'), ('equal_weights'), ('bucket_ranges'), ('choose_variation')
     ) as f (name)
     union all
     select k.kind, f.name
