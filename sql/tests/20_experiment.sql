@@ -2,6 +2,7 @@
 begin;
 select plan(230);
 
+set local client_min_messages = 'warning';
 set local timezone = 'America/New_York'; -- times must not depend on it
 set local role awf_owner;
 create or replace function awf._now() returns timestamptz language sql stable parallel safe
