@@ -1,6 +1,6 @@
 -- Experiments and variations: every refusal first, then their life from draft to deletion.
 begin;
-select plan(230);
+select plan(232);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/New_York'; -- times must not depend on it
@@ -173,8 +173,18 @@ select is(
     "hashSeed": "plain", "hashVersion": 2, "coverage": 1, "allocations": [], "guardrails": {}, "variations": []}'::jsonb,
     'an experiment is a draft with the documented defaults'
 );
-select is(awf.create_experiment('nameless', '') ->> 'name', 'nameless', 'without a name it is called by its key');
-select is(awf.create_experiment('nameless2', null) ->> 'name', 'nameless2', 'NULL is no name either');
+select is(awf.create_experiment('nameless', null) ->> 'name', 'nameless', 'without a name it is called by its key');
+select throws_ok(
+    $$select awf.create_experiment('far', 'Far', p_start_at => '9999-12-31 23:59:59-14')$$, 'WF001', null,
+    'a time that another zone could not show is refused'
+);
+select throws_ok(
+    $$select awf.update_experiment('plain', '{"startAt": "now"}')$$, 'WF001', 'experiment "plain": startAt cannot be "now"',
+    'a word is no time'
+);
+select throws_ok(
+    $$select awf.create_experiment('nameless2', '')$$, 'WF001', 'experiment "nameless2": name cannot be ""', 'an empty name is none'
+);
 select is(
     awf.create_experiment('nulls', 'Nulls', null, null, null, null, null) - array['id', 'createdAt', 'updatedAt'],
     (awf.get_experiment('plain') - array['id', 'createdAt', 'updatedAt'])

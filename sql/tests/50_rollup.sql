@@ -261,7 +261,9 @@ select results_eq(
     'values (2, 2::bigint)',
     'a refresh takes no more batches than it is told'
 );
-select throws_ok('select awf.refresh_rollups(-1)', 'WF001', 'a refresh cannot take -1 batches', 'a refresh of less than nothing is refused');
+select throws_ok(
+    'select awf.refresh_rollups(-1)', 'WF001', 'a refresh cannot take -1 batches', 'a refresh of less than nothing is refused'
+);
 select results_eq(
     'select r.batches, r.events from awf.refresh_rollups(0) as r', 'values (0, 0::bigint)', 'none, if it is told so'
 );

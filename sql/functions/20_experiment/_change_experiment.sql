@@ -33,7 +33,7 @@ exception
         raise exception using
             errcode = 'WF002',
             message = format('experiment "%s" would stop before it starts', p_key),
-            detail = format('Changes: %s', p_changes),
+            detail = format('Changes: %s', left(p_changes::text, 500)),
             hint = 'stopAt must lie after startAt.';
 end;
 $$;

@@ -49,7 +49,8 @@ begin
         cross join lateral (
             select 0 as variation_id
             union
-            select unnest(g.assignments)
+            -- A number that no variation has counts for none.
+            select i.id from awf.variation_ids as i where i.id = any (g.assignments)
         ) as v
         cross join lateral (
             values
