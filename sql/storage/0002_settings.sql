@@ -66,6 +66,7 @@ insert into awf.knobs (name, type, min_value, max_value, budget_setting, descrip
 create table awf.metrics (
     id smallint primary key,
     name text not null unique,
+    snake_name text not null generated always as (lower(regexp_replace(name, '([a-z])([A-Z])', '\1_\2', 'g'))) stored unique,
     column_name text not null unique,
     unit text not null,
     scale integer not null,
@@ -74,6 +75,7 @@ create table awf.metrics (
 comment on table awf.metrics is 'The standard metrics of a turn: their public names, storage columns and units.';
 comment on column awf.metrics.id is 'Number of the metric in the rollups.';
 comment on column awf.metrics.name is 'Name in the metrics document of an event.';
+comment on column awf.metrics.snake_name is 'The same name in snake_case, which events may use too.';
 comment on column awf.metrics.column_name is 'Column of turn_events.';
 comment on column awf.metrics.unit is 'Unit in which it is shown.';
 comment on column awf.metrics.scale is 'Stored whole units per shown unit: 1000 for latencies (stored in microseconds).';

@@ -179,11 +179,12 @@ select throws_ok(
     'a time that another zone could not show is refused'
 );
 select throws_ok(
-    $$select awf.update_experiment('plain', '{"startAt": "now"}')$$, 'WF001', 'experiment "plain": startAt cannot be "now"',
-    'a word is no time'
+    $$select awf.update_experiment('plain', '{"startAt": "now"}')$$,
+    'WF001', 'experiment "plain": startAt cannot be "now"', 'a word is no time'
 );
 select throws_ok(
-    $$select awf.create_experiment('nameless2', '')$$, 'WF001', 'experiment "nameless2": name cannot be ""', 'an empty name is none'
+    $$select awf.create_experiment('nameless2', '')$$,
+    'WF001', 'experiment "nameless2": name cannot be ""', 'an empty name is none'
 );
 select is(
     awf.create_experiment('nulls', 'Nulls', null, null, null, null, null) - array['id', 'createdAt', 'updatedAt'],
@@ -393,7 +394,7 @@ from (
     ),
     (
         '{"allocations": [{"variation": "control", "percent": 50}, {"variation": "nope", "percent": 50}]}', 'WF102',
-        'experiment "t" allocates units to "nope", which does not exist', 'an unknown variation'
+        'experiment "t" allocates units to missing variations: "nope"', 'an unknown variation'
     ),
     ('{"guardrails": null}', 'WF111', 'guardrails of experiment "t" are null, not an object', 'null for guardrails'),
     ('{"guardrails": {"nope": 1}}', 'WF108', 'guardrails of experiment "t": there is no knob "nope"', 'an unknown knob'),
@@ -453,13 +454,13 @@ select throws_ok(
 );
 select throws_ok(
     $$select awf.start_experiment('thirds')$$, 'WF107',
-    'experiment "thirds" allocates units to "a", "b", "c", which does not exist',
+    'experiment "thirds" allocates units to missing variations: "a", "b", "c"',
     'an experiment cannot start without its variations'
 );
 select awf.create_variation('thirds', 'a');
 select awf.create_variation('thirds', 'b');
 select throws_ok(
-    $$select awf.start_experiment('thirds')$$, 'WF107', 'experiment "thirds" allocates units to "c", which does not exist',
+    $$select awf.start_experiment('thirds')$$, 'WF107', 'experiment "thirds" allocates units to missing variations: "c"',
     'not even when one is missing'
 );
 select awf.update_experiment('t', '{"stopAt": "2025-02-01T12:00:00Z"}');
