@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-full lint pgtap pytest release clean packages
+.PHONY: help build demo test test-full lint pgtap pytest docs release clean packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ pytest: build packages ## the tests that are written in Python
 
 release: build ## keep the built script in sql/released/ for good and freeze the storage steps
 	$(BIN)/python sql/build.py --release
+
+docs: build packages ## write docs/sql-reference.md anew from the comments of the SQL core
+	$(BIN)/python tools/sql_reference.py
 
 clean: ## remove everything that the other targets made
 	rm -rf $(VENV) build dist python/awf_pg/_sql .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -101,6 +101,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Function:
+    arguments: list[Argument]
     name: str
     comment: str
     volatility: str
@@ -108,7 +109,6 @@ class Function:
     returns_set: bool
     result_type: str
     kinds: list[str]
-    arguments: list[Argument]
 
     def signature(self) -> str:
         inputs = [str(argument) for argument in self.arguments if argument.mode == "i"]
@@ -149,7 +149,7 @@ def without_cast(default: str) -> str:
 
 def read_functions(connection: psycopg.Connection[Any]) -> list[Function]:
     return [
-        Function(*facts, [Argument(*argument) for argument in arguments])
+        Function([Argument(*argument) for argument in arguments], *facts)
         for *facts, arguments in connection.execute(READ_FUNCTIONS)
     ]
 

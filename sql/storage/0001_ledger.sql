@@ -31,7 +31,17 @@ comment on column awf.role_grants.kind is 'reader (reports), analyst (also raw r
 comment on column awf.role_grants.granted_at is 'When the right was given.';
 comment on column awf.role_grants.granted_by is 'Role that gave it.';
 
+-- Advisory locks are open to every role of the database; a row of this table can be locked by its owner alone.
+create table awf.locks (
+    name text primary key
+);
+comment on table awf.locks is 'Rows to lock: one task at a time.';
+comment on column awf.locks.name is 'Task: rollups (refresh and recompute) or partitions (making one).';
+insert into awf.locks (name) values ('rollups'), ('partitions');
+
 alter table awf.schema_steps enable row level security;
 alter table awf.role_grants enable row level security;
+alter table awf.locks enable row level security;
 create policy readers on awf.schema_steps for select to current_user using (true);
 create policy readers on awf.role_grants for select to current_user using (true);
+create policy readers on awf.locks for select to current_user using (true);

@@ -4,6 +4,7 @@ create table awf.settings (
     name text primary key,
     value jsonb,
     type text not null check (type in ('string', 'number')),
+    max_value numeric,
     description text not null,
     updated_at timestamptz not null default now()
 );
@@ -11,15 +12,16 @@ comment on table awf.settings is 'Database-wide settings; changed with set_setti
 comment on column awf.settings.name is 'Name of the setting.';
 comment on column awf.settings.value is 'Its value; NULL means: not set.';
 comment on column awf.settings.type is 'JSON type that the value must have.';
+comment on column awf.settings.max_value is 'Largest value of a number.';
 comment on column awf.settings.description is 'What the setting does, with its unit.';
 comment on column awf.settings.updated_at is 'When it last changed.';
 
-insert into awf.settings (name, value, type, description) values
-('hash_basis', '"session"', 'string', 'Unit that new experiments randomize by: session or player.'),
-('model_max_output_tokens', null, 'number', 'Budget of the model: upper bound of maxOutputTokens in every experiment.'),
-('tool_max_calls_per_turn', null, 'number', 'Budget of tool calls: upper bound of toolMaxCalls in every experiment.'),
-('ingest_max_age_days', '3650', 'number', 'Oldest accepted event, in days before now.'),
-('ingest_max_future_minutes', '1440', 'number', 'Newest accepted event, in minutes after now.');
+insert into awf.settings (name, value, type, max_value, description) values
+('hash_basis', '"session"', 'string', null, 'Unit that new experiments randomize by: session or player.'),
+('model_max_output_tokens', null, 'number', 2147483647, 'Budget of the model: bounds maxOutputTokens in every experiment.'),
+('tool_max_calls_per_turn', null, 'number', 2147483647, 'Budget of tool calls: bounds toolMaxCalls in every experiment.'),
+('ingest_max_age_days', '3650', 'number', 36500, 'Oldest accepted event, in days before now.'),
+('ingest_max_future_minutes', '1440', 'number', 5256000, 'Newest accepted event, in minutes after now.');
 
 -- Two prepared pads instead of the key: an HMAC is then two sha256() calls, without pgcrypto.
 create table awf.player_hash_key (
@@ -64,6 +66,7 @@ insert into awf.knobs (name, type, min_value, max_value, budget_setting, descrip
 create table awf.metrics (
     id smallint primary key,
     name text not null unique,
+    snake_name text not null generated always as (lower(regexp_replace(name, '([a-z])([A-Z])', '\1_\2', 'g'))) stored unique,
     column_name text not null unique,
     unit text not null,
     scale integer not null,
@@ -72,6 +75,7 @@ create table awf.metrics (
 comment on table awf.metrics is 'The standard metrics of a turn: their public names, storage columns and units.';
 comment on column awf.metrics.id is 'Number of the metric in the rollups.';
 comment on column awf.metrics.name is 'Name in the metrics document of an event.';
+comment on column awf.metrics.snake_name is 'The same name in snake_case, which events may use too.';
 comment on column awf.metrics.column_name is 'Column of turn_events.';
 comment on column awf.metrics.unit is 'Unit in which it is shown.';
 comment on column awf.metrics.scale is 'Stored whole units per shown unit: 1000 for latencies (stored in microseconds).';

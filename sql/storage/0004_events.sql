@@ -79,8 +79,9 @@ create table awf.turn_events (
     constraint assignments_are_a_list check (array_ndims(assignments) = 1 and array_position(assignments, null) is null),
     constraint extra_is_numbers_and_booleans check (
         jsonb_typeof(extra) = 'object'
-        and not jsonb_path_exists(extra, '$.* ? (@.type() != "number" && @.type() != "boolean")')
-    )
+        and not jsonb_path_exists(extra, 'strict $.* ? (@.type() != "number" && @.type() != "boolean")', '{}', true)
+    ),
+    constraint extra_is_small check (octet_length(extra::text) <= 8192)
 ) partition by range (ts);
 comment on table awf.turn_events is
 'Player turns, partitioned by day (UTC). Writers COPY into a day''s partition that open_batch() names; analytics_events is the face to read.';

@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(83);
+select plan(84);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -229,6 +229,10 @@ select throws_ok(
 select throws_ok(
     $$select awf.set_setting('tool_max_calls_per_turn', '-1')$$, 'WF001', 'setting "tool_max_calls_per_turn" cannot be -1',
     'a budget cannot be negative'
+);
+select throws_ok(
+    $$select awf.set_setting('ingest_max_age_days', '1e10')$$, 'WF001', 'setting "ingest_max_age_days" cannot be 10000000000',
+    'nor can a window begin before there were dates'
 );
 select throws_ok(
     $$select awf.set_setting('ingest_max_age_days', 'null')$$, 'WF001', 'setting "ingest_max_age_days" cannot be null',

@@ -1,7 +1,8 @@
 -- Experiments and variations: every refusal first, then their life from draft to deletion.
 begin;
-select plan(231);
+select plan(233);
 
+set local client_min_messages = 'warning';
 set local timezone = 'America/New_York'; -- times must not depend on it
 set local role awf_owner;
 create or replace function awf._now() returns timestamptz language sql stable parallel safe
@@ -173,8 +174,19 @@ select is(
     "allocations": [], "guardrails": {}, "condition": {}, "variations": []}'::jsonb,
     'an experiment is a draft with the documented defaults'
 );
-select is(awf.create_experiment('nameless', '') ->> 'name', 'nameless', 'without a name it is called by its key');
-select is(awf.create_experiment('nameless2', null) ->> 'name', 'nameless2', 'NULL is no name either');
+select is(awf.create_experiment('nameless', null) ->> 'name', 'nameless', 'without a name it is called by its key');
+select throws_ok(
+    $$select awf.create_experiment('far', 'Far', p_start_at => '9999-12-31 23:59:59-14')$$, 'WF001', null,
+    'a time that another zone could not show is refused'
+);
+select throws_ok(
+    $$select awf.update_experiment('plain', '{"startAt": "now"}')$$,
+    'WF001', 'experiment "plain": startAt cannot be "now"', 'a word is no time'
+);
+select throws_ok(
+    $$select awf.create_experiment('nameless2', '')$$,
+    'WF001', 'experiment "nameless2": name cannot be ""', 'an empty name is none'
+);
 select is(
     awf.create_experiment('nulls', 'Nulls', null, null, null, null, null) - array['id', 'createdAt', 'updatedAt'],
     (awf.get_experiment('plain') - array['id', 'createdAt', 'updatedAt'])
@@ -383,7 +395,7 @@ from (
     ),
     (
         '{"allocations": [{"variation": "control", "percent": 50}, {"variation": "nope", "percent": 50}]}', 'WF102',
-        'experiment "t" allocates units to "nope", which does not exist', 'an unknown variation'
+        'experiment "t" allocates units to missing variations: "nope"', 'an unknown variation'
     ),
     ('{"guardrails": null}', 'WF111', 'guardrails of experiment "t" are null, not an object', 'null for guardrails'),
     ('{"guardrails": {"nope": 1}}', 'WF108', 'guardrails of experiment "t": there is no knob "nope"', 'an unknown knob'),
@@ -444,13 +456,13 @@ select throws_ok(
 );
 select throws_ok(
     $$select awf.start_experiment('thirds')$$, 'WF107',
-    'experiment "thirds" allocates units to "a", "b", "c", which does not exist',
+    'experiment "thirds" allocates units to missing variations: "a", "b", "c"',
     'an experiment cannot start without its variations'
 );
 select awf.create_variation('thirds', 'a');
 select awf.create_variation('thirds', 'b');
 select throws_ok(
-    $$select awf.start_experiment('thirds')$$, 'WF107', 'experiment "thirds" allocates units to "c", which does not exist',
+    $$select awf.start_experiment('thirds')$$, 'WF107', 'experiment "thirds" allocates units to missing variations: "c"',
     'not even when one is missing'
 );
 select awf.update_experiment('t', '{"stopAt": "2025-02-01T12:00:00Z"}');

@@ -1,6 +1,6 @@
 -- Assignment: the hash, the ranges, who gets which variation, and the parameters of a turn.
 begin;
-select plan(117);
+select plan(118);
 
 set local timezone = 'Asia/Kolkata'; -- nothing here may depend on it
 set local role awf_owner;
@@ -120,6 +120,7 @@ select awf.create_variation('halves', 'b', '{"maxActs": 5}');
 select is(awf.assign('halves', 's1'), null, 'a draft assigns nobody');
 select awf.start_experiment('halves');
 select is(awf.assign('halves', null), null, 'without a session there is no unit');
+select is(awf.assign('awf-default-test', 's', ''), null, 'an empty player hash is a missing one');
 select is(awf.assign('halves', ''), null, 'the empty session is no unit');
 create temporary table halves as
 select

@@ -1,6 +1,6 @@
 -- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
 begin;
-select plan(294);
+select plan(298);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -197,7 +197,7 @@ from (
     ('{"metrics": {"acts": "3"}}', 'bad_metric: acts is of type string, not a number', 'a metric in quotes'),
     ('{"metrics": {"acts": true}}', 'bad_metric: acts is of type boolean, not a number', 'a metric that is true'),
     ('{"metrics": {"acts": [3]}}', 'bad_metric: acts is of type array, not a number', 'a metric that is a list'),
-    ('{"metrics": {"failed": 1}}', 'bad_metric: failed is 1, not true or false', 'failed as a number'),
+    ('{"metrics": {"failed": 1}}', 'bad_metric: failed is of type number, not true or false', 'failed as a number'),
     (
         '{"metrics": {"mood": "grim"}}', 'bad_extra: metric "mood" is of type string, not a number or boolean',
         'a further metric that is text'
@@ -334,6 +334,14 @@ select awf.record_turn(pg_temp.event(jsonb_build_object('player_hash', repeat('A
 select results_eq(
     'select player_hash, metrics from awf.analytics_events', $$values (repeat('ab', 32), '{"model": "m2"}'::jsonb)$$,
     'a hash in capitals is the same bytes; a model among the metrics is the model'
+);
+delete from awf.turn_events;
+select awf.record_turn(
+    pg_temp.event() || '{"metrics": {"turn_latency_ms": 1.5, "output_tokens": 7, "mood_swings": 2, "acts": null, "mood": null}}'
+);
+select is(
+    (select metrics from awf.analytics_events), '{"turnLatencyMs": 1.5, "outputTokens": 7, "mood_swings": 2}'::jsonb,
+    'standard metrics may be in snake_case; a null is no metric'
 );
 delete from awf.turn_events;
 select awf.record_turn(pg_temp.event('{"metrics": {"turnLatencyMs": 0.0015, "modelLatencyMs": 2147483.647}}'));
@@ -795,6 +803,10 @@ from (
     ('extra', $$'{"mood": [1, 2]}'::jsonb$$, '23514', 'a list of numbers in extra'),
     ('extra', $$'{"mood": {"a": 1}}'::jsonb$$, '23514', 'an object in extra'),
     ('extra', $$'{"mood": null}'::jsonb$$, '23514', 'a null in extra'),
+    (
+        'extra', $$(select jsonb_object_agg('metric' || n, n) from generate_series(1, 1000) as n)$$, '23514',
+        'a thousand further metrics'
+    ),
     ('batch_id', '1', '42501', 'a batch_id of the writer''s choice'),
     ('created_at', 'now()', '42501', 'a created_at of the writer''s choice')
 ) as b (field, value, code, what);
@@ -853,6 +865,21 @@ select throws_ok(
     $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
     values ('2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
     'WF202', null, 'the newest open batch counts: its number is what the rows would carry'
+);
+select batch_id from awf.open_batch('2025-01-15', 1);
+do $$
+begin
+    perform awf.open_batch('2025-01-15', 1);
+    raise exception 'undone';
+exception
+    when raise_exception then
+        null;
+end;
+$$;
+select throws_ok(
+    $$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+    values ('2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
+    'WF202', null, 'a batch that was rolled back closes the one before: the rows would carry a number that nobody has'
 );
 select batch_id from awf.open_batch('2025-01-15', 1);
 select awf.record_turn(pg_temp.event('{"ts": "2025-01-18T10:00:00Z"}'));
@@ -940,6 +967,10 @@ from (
 select matches(
     pg_temp.fault_of('assignments', 'array[array[1], array[1]]'), '^2 accepted, 1 rejected, ',
     'a matrix of assignments is rejected as well'
+);
+select matches(
+    pg_temp.fault_of('extra', $$'{"model": "SECRET"}'::jsonb$$), '^2 accepted, 1 rejected, bad_',
+    'and so is a text in extra under a name that metrics may have'
 );
 select matches(
     pg_temp.fault_of('ts', $$timestamptz '2030-01-01 00:00+00'$$), '^2 accepted, 1 rejected, ts_out_of_window: ts is ',
@@ -1077,7 +1108,7 @@ select matches(
         select pg_get_expr(c.relpartbound, c.oid) from pg_class as c
         where c.oid = to_regclass('awf.turn_events_20250119')
     ),
-    '2025-01-19 00:00:00\\+00.*2025-01-20 00:00:00\\+00', 'the partition begins and ends at midnight UTC'
+    '2025-01-19 00:00:00\+00.*2025-01-20 00:00:00\+00', 'the partition begins and ends at midnight UTC'
 );
 
 select finish();

@@ -1,6 +1,6 @@
 -- Rollups: what the refresh adds, held against a direct aggregate over the events, and what a recompute may and may not do.
 begin;
-select plan(67);
+select plan(68);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -260,6 +260,9 @@ select results_eq(
     'select r.batches, r.events from awf.refresh_rollups(2) as r',
     'values (2, 2::bigint)',
     'a refresh takes no more batches than it is told'
+);
+select throws_ok(
+    'select awf.refresh_rollups(-1)', 'WF001', 'a refresh cannot take -1 batches', 'a refresh of less than nothing is refused'
 );
 select results_eq(
     'select r.batches, r.events from awf.refresh_rollups(0) as r', 'values (0, 0::bigint)', 'none, if it is told so'

@@ -12,9 +12,9 @@ select
     v.experiment_key,
     v.variation_key,
     jsonb_strip_nulls(jsonb_build_object(
-        'turnLatencyMs', e.turn_latency_us / 1000.0,
-        'modelLatencyMs', e.model_latency_us / 1000.0,
-        'bundleMs', e.bundle_us / 1000.0,
+        'turnLatencyMs', trim_scale(e.turn_latency_us / 1000.0),
+        'modelLatencyMs', trim_scale(e.model_latency_us / 1000.0),
+        'bundleMs', trim_scale(e.bundle_us / 1000.0),
         'bundleTokens', e.bundle_tokens,
         'outputTokens', e.output_tokens,
         'retries', e.retries,

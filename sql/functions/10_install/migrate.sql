@@ -1,6 +1,6 @@
 -- Creates and upgrades the tables and views: runs the storage steps that the ledger lacks, then rebuilds the views.
 -- Called by the owner of the functions after every installation or update.
--- Locks: an advisory lock for the whole transaction; each step locks what it changes.
+-- Locks: the ledger (before there is one: an advisory lock) for the whole transaction; each step locks what it changes.
 create or replace function awf.migrate()
 returns table (step integer, name text)
 language plpgsql
@@ -19,7 +19,11 @@ begin
     -- @plpgsql_check_options: security_warnings = off
     perform awf._require_owner();
     perform awf._require_safe_owner();
-    perform pg_advisory_xact_lock(hashtext('awf.migrate'));
+    if to_regclass('awf.schema_steps') is null then
+        perform pg_advisory_xact_lock(hashtext('awf.migrate'));
+    else
+        lock table awf.schema_steps in share row exclusive mode;
+    end if;
     for v_step in select s.step, s.name, s.sha256, s.body from awf._storage_steps() as s order by s.step loop
         continue when awf._step_done(v_step.step, v_step.sha256);
         execute v_step.body;

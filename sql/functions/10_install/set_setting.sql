@@ -12,9 +12,10 @@ as $$
 declare
     v_value constant jsonb := nullif(p_value, 'null'::jsonb);
     v_type text;
+    v_max numeric;
 begin
     perform awf._require_safe_owner();
-    select s.type into v_type from awf.settings as s where s.name = p_name;
+    select s.type, s.max_value into v_type, v_max from awf.settings as s where s.name = p_name;
     if v_type is null then
         raise exception using
             errcode = 'WF003',
@@ -22,15 +23,15 @@ begin
             hint = 'Settings: ' || (select string_agg(s.name, ', ' order by s.name) from awf.settings as s) || '.';
     end if;
     if jsonb_typeof(v_value) <> v_type
-        or (v_type = 'number' and v_value::numeric < 0)
+        or (case when jsonb_typeof(v_value) = 'number' then not (v_value #>> '{}')::numeric between 0 and v_max end)
         or (p_name = 'hash_basis' and coalesce(v_value #>> '{}', '') not in ('session', 'player'))
         or (p_name like 'ingest%' and v_value is null) then
         raise exception using
             errcode = 'WF001',
-            message = format('setting "%s" cannot be %s', p_name, coalesce(v_value::text, 'null')),
+            message = format('setting "%s" cannot be %s', p_name, coalesce(left(v_value::text, 100), 'null')),
             hint = case
                 when p_name = 'hash_basis' then 'It is "session" or "player".'
-                else 'It is a number, 0 or more.'
+                else format('It is a number from 0 to %s.', v_max)
             end;
     end if;
     update awf.settings as s set value = v_value, updated_at = awf._now() where s.name = p_name;

@@ -11,15 +11,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if jsonb_typeof(p_entry) <> 'object' then
-        return format('have an entry %s that is not an object', p_entry);
+        return format('have an entry %s that is not an object', left(p_entry::text, 100));
     elsif jsonb_typeof(p_entry -> 'variation') is distinct from 'string' then
-        return format('have an entry %s without a variation', p_entry);
+        return format('have an entry %s without a variation', left(p_entry::text, 100));
     elsif jsonb_typeof(p_entry -> 'percent') is distinct from 'number' then
-        return format('have no percent for variation "%s"', p_entry ->> 'variation');
+        return format('have no percent for variation "%s"', left(p_entry ->> 'variation', 63));
     elsif (p_entry ->> 'percent')::numeric not between 0 and 100 then
-        return format('give variation "%s" %s percent', p_entry ->> 'variation', p_entry ->> 'percent');
+        return format('give variation "%s" %s percent', left(p_entry ->> 'variation', 63), left(p_entry ->> 'percent', 40));
     elsif p_entry - 'variation' - 'percent' <> '{}'::jsonb then
-        return format('have an entry %s with an unknown field', p_entry);
+        return format('have an entry %s with an unknown field', left(p_entry::text, 100));
     end if;
     return null;
 end;

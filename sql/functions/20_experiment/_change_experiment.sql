@@ -29,15 +29,15 @@ begin
         hash_seed = coalesce(p_changes ->> 'hashSeed', e.hash_seed),
         hash_version = coalesce((p_changes -> 'hashVersion')::smallint, e.hash_version),
         coverage = coalesce((p_changes -> 'coverage')::double precision, e.coverage),
-        start_at = case when p_changes ? 'startAt' then (p_changes ->> 'startAt')::timestamptz else e.start_at end,
-        stop_at = case when p_changes ? 'stopAt' then (p_changes ->> 'stopAt')::timestamptz else e.stop_at end
+        start_at = case when p_changes ? 'startAt' then awf._to_timestamp(p_changes ->> 'startAt') else e.start_at end,
+        stop_at = case when p_changes ? 'stopAt' then awf._to_timestamp(p_changes ->> 'stopAt') else e.stop_at end
     where e.key = p_key;
 exception
     when check_violation then
         raise exception using
             errcode = 'WF002',
             message = format('experiment "%s" would stop before it starts', p_key),
-            detail = format('Changes: %s', p_changes),
+            detail = format('Changes: %s', left(p_changes::text, 500)),
             hint = 'stopAt must lie after startAt.';
 end;
 $$;

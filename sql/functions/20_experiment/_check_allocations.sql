@@ -14,7 +14,7 @@ declare
     v_sum numeric;
 begin
     if jsonb_typeof(p_allocations) is distinct from 'array' then
-        v_fault := format('are %s, not a list', coalesce(p_allocations::text, 'NULL'));
+        v_fault := format('are %s, not a list', coalesce(left(p_allocations::text, 200), 'NULL'));
     else
         select min(awf._allocation_fault(a.entry)) into v_fault from jsonb_array_elements(p_allocations) as a (entry);
     end if;
@@ -33,7 +33,7 @@ begin
         raise exception using
             errcode = 'WF105',
             message = format('allocations of experiment "%s" %s', p_key, v_fault),
-            detail = format('Allocations: %s', p_allocations),
+            detail = format('Allocations: %s', left(p_allocations::text, 500)),
             hint = 'Give a list like [{"variation": "control", "percent": 50}, {"variation": "treatment", "percent": 50}].';
     end if;
 end;

@@ -17,7 +17,7 @@ begin
         when 'allocations' then true
         when 'guardrails' then true
         when 'condition' then true
-        when 'name' then jsonb_typeof(p_value) = 'string' and v_text <> ''
+        when 'name' then jsonb_typeof(p_value) = 'string' and length(v_text) between 1 and 200
         when 'hashBasis' then v_text in ('session', 'player')
         when 'hashSeed' then jsonb_typeof(p_value) = 'string'
         when 'hashVersion' then p_value in ('1', '2')
@@ -29,9 +29,9 @@ begin
     if v_fits is not true then
         raise exception using
             errcode = 'WF001',
-            message = format('experiment "%s": %s cannot be %s', p_key, p_field, p_value),
-            hint = 'Fields: name (text), allocations (list), guardrails (object), condition (object), hashBasis (session or player), '
-                || 'hashSeed (text), hashVersion (1 or 2), coverage (0 to 1), startAt and stopAt (time or null).';
+            message = format('experiment "%s": %s cannot be %s', p_key, left(p_field, 100), left(p_value::text, 100)),
+            hint = 'Fields: name (1 to 200 characters), allocations (list), guardrails (object), condition (object), '
+                || 'hashBasis (session or player), hashSeed (text), hashVersion (1 or 2), coverage (0 to 1), startAt and stopAt (time or null).';
     end if;
 end;
 $$;

@@ -15,7 +15,7 @@ begin
     if jsonb_typeof(p_guardrails) is distinct from 'object' then
         raise exception using
             errcode = 'WF111',
-            message = format('guardrails of experiment "%s" are %s, not an object', p_key, coalesce(p_guardrails::text, 'NULL')),
+            message = format('guardrails of experiment "%s" are %s, not an object', p_key, coalesce(left(p_guardrails::text, 200), 'NULL')),
             hint = 'Give an object like {"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}.';
     end if;
     for v_entry in select g.key as knob, g.value as bound from jsonb_each(p_guardrails) as g order by g.key collate "C" loop
@@ -24,7 +24,7 @@ begin
             or (select k.type = 'boolean' from awf.knobs as k where k.name = v_entry.knob) then
             raise exception using
                 errcode = 'WF111',
-                message = format('guardrail %s of experiment "%s" cannot be %s', v_entry.knob, p_key, v_entry.bound),
+                message = format('guardrail %s of experiment "%s" cannot be %s', v_entry.knob, p_key, left(v_entry.bound::text, 100)),
                 hint = 'A guardrail of a numeric knob is a maximum (2000) or {"min": number, "max": number} with min <= max.';
         end if;
     end loop;

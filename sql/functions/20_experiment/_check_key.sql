@@ -13,7 +13,7 @@ begin
     if p_key is null or p_key !~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}$' then
         raise exception using
             errcode = 'WF112',
-            message = format('"%s" cannot be the key of %s', coalesce(p_key, 'NULL'), p_what),
+            message = format('"%s" cannot be the key of %s', coalesce(left(p_key, 100), 'NULL'), p_what),
             hint = 'A key has 1 to 63 letters, digits, "-", "_", "." or ":", and begins with a letter or digit.';
     end if;
 end;

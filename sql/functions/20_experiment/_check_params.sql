@@ -17,7 +17,7 @@ begin
     if jsonb_typeof(p_params) is distinct from 'object' then
         raise exception using
             errcode = 'WF110',
-            message = format('%s: params are %s, not an object', v_where, coalesce(p_params::text, 'NULL')),
+            message = format('%s: params are %s, not an object', v_where, coalesce(left(p_params::text, 200), 'NULL')),
             hint = 'Give an object like {"maxOutputTokens": 1500}.';
     end if;
     for v_param in
@@ -30,7 +30,7 @@ begin
         if not awf._has_type(v_param.given, v_param.type) then
             raise exception using
                 errcode = 'WF110',
-                message = format('%s: %s cannot be %s', v_where, v_param.knob, v_param.given),
+                message = format('%s: %s cannot be %s', v_where, v_param.knob, left(v_param.given::text, 100)),
                 hint = format('%s takes %s.', v_param.knob, v_param.type);
         end if;
         v_side := awf._outside(v_param.given, v_param.low, v_param.high);
@@ -38,7 +38,7 @@ begin
             raise exception using
                 errcode = 'WF109',
                 message = format(
-                    '%s: %s %s is %s %s', v_where, v_param.knob, v_param.given, v_side,
+                    '%s: %s %s is %s %s', v_where, v_param.knob, left(v_param.given::text, 100), v_side,
                     case v_side when 'above' then v_param.high else v_param.low end
                 ),
                 detail = format(

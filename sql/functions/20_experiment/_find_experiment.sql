@@ -20,7 +20,7 @@ begin
     if v_id is null then
         raise exception using
             errcode = 'WF101',
-            message = format('there is no experiment "%s"', coalesce(p_key, 'NULL')),
+            message = format('there is no experiment "%s"', coalesce(left(p_key, 100), 'NULL')),
             hint = 'SELECT key FROM awf.list_experiments(); (awf-pg experiment list) shows them all.';
     end if;
     return v_id;

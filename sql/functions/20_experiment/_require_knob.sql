@@ -13,7 +13,7 @@ begin
     if not exists (select from awf.knobs as k where k.name = p_knob) then
         raise exception using
             errcode = 'WF108',
-            message = format('%s: there is no knob "%s"', p_where, p_knob),
+            message = format('%s: there is no knob "%s"', p_where, left(p_knob, 100)),
             hint = 'Knobs: ' || (select string_agg(k.name, ', ' order by k.name) from awf.knobs as k) || '.';
     end if;
 end;

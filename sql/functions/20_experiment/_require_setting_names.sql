@@ -14,7 +14,7 @@ begin
         or p_settings - array['coverage', 'hashSeed', 'hashVersion', 'condition'] <> '{}'::jsonb then
         raise exception using
             errcode = 'WF001',
-            message = format('p_settings cannot be %s', coalesce(p_settings::text, 'NULL')),
+            message = format('p_settings cannot be %s', coalesce(left(p_settings::text, 200), 'NULL')),
             hint = 'It is an object with any of coverage, hashSeed, hashVersion, condition.';
     end if;
 end;

@@ -23,7 +23,7 @@ begin
     if v_missing is not null then
         raise exception using
             errcode = p_errcode,
-            message = format('experiment "%s" allocates units to %s, which does not exist', p_key, v_missing),
+            message = format('experiment "%s" allocates units to missing variations: %s', p_key, v_missing),
             hint = 'Create the variation with awf.create_variation() (awf-pg variation add) first.';
     end if;
 end;

@@ -9,12 +9,17 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
 begin
-    return nullif(nullif(p_text::timestamptz, 'infinity'), '-infinity');
+    -- Dates as ISO 8601 has them, and none so far away that another time zone could not show it.
+    if p_text !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' or p_text::timestamptz not between '0001-01-03' and '9999-12-29' then
+        return null;
+    end if;
+    return p_text::timestamptz;
 exception
     when data_exception then
         return null;
 end;
 $$;
-comment on function awf._to_timestamp(text) is 'The time that a text names, UTC unless it says otherwise; NULL when it names no finite time.';
+comment on function awf._to_timestamp(text) is 'The time that a text names, UTC unless it says otherwise; NULL when it does not begin with YYYY-MM-DD or names no time of the years 1 to 9999.';

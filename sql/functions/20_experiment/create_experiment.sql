@@ -24,7 +24,7 @@ begin
     insert into awf.experiments (key, name, hash_basis, hash_seed)
     values (
         p_key,
-        coalesce(nullif(p_name, ''), p_key),
+        p_key,
         (select s.value #>> '{}' from awf.settings as s where s.name = 'hash_basis'),
         p_key
     )
@@ -36,15 +36,20 @@ begin
             hint = 'Choose another key, or change it with awf.update_experiment() (awf-pg experiment update).';
     end if;
     perform awf._require_setting_names(p_settings);
-    perform awf._change_experiment(p_key, p_settings || jsonb_strip_nulls(jsonb_build_object(
-        'allocations', coalesce(p_allocations, '[]'), 'hashBasis', p_hash_basis, 'guardrails', coalesce(p_guardrails, '{}'),
-        'startAt', p_start_at, 'stopAt', p_stop_at
-    )));
+    perform awf._change_experiment(p_key, p_settings || (
+        select jsonb_object_agg(a.key, a.value)
+        from jsonb_each(jsonb_build_object(
+            'name', p_name, 'allocations', coalesce(p_allocations, '[]'), 'hashBasis', p_hash_basis,
+            'guardrails', coalesce(p_guardrails, '{}'), 'startAt', p_start_at, 'stopAt', p_stop_at
+        )) as a
+        where a.value <> 'null'
+    ));
     return awf._experiment_document(p_key);
 end;
 $$;
 comment on function awf.create_experiment(text, text, jsonb, text, jsonb, timestamptz, timestamptz, jsonb) is
 'Creates an experiment with status draft and returns it (see get_experiment).
+p_name: title for people, 1 to 200 characters; NULL takes the key.
 p_allocations: [{"variation": key, "percent": number}, ...], percents summing to exactly 100, or [] to set them later.
 p_hash_basis: session or player; NULL takes the setting hash_basis.
 p_guardrails: {knob: maximum} or {knob: {"min": number, "max": number}}.

@@ -16,7 +16,7 @@ begin
     if jsonb_typeof(p_changes) is distinct from 'object' then
         raise exception using
             errcode = 'WF001',
-            message = format('changes of experiment "%s" are %s, not an object', p_key, coalesce(p_changes::text, 'NULL')),
+            message = format('changes of experiment "%s" are %s, not an object', p_key, coalesce(left(p_changes::text, 200), 'NULL')),
             hint = 'Give an object like {"name": "New name", "coverage": 0.5}.';
     end if;
     perform awf._require_changeable(p_key, c.key)

@@ -10,7 +10,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if p_player_hash !~ '^[0-9a-f]{64}$' then
+    if p_player_hash !~ '^([0-9a-f]{64})?$' then
         raise exception using
             errcode = 'WF001',
             message = format('a player hash of %s characters is none', length(p_player_hash)),
@@ -19,4 +19,4 @@ begin
     end if;
 end;
 $$;
-comment on function awf._check_player_hash(text) is 'Raises WF001 unless the text is NULL or 64 lower-case hexadecimal digits.';
+comment on function awf._check_player_hash(text) is 'Raises WF001 unless the text is NULL, empty or 64 lower-case hexadecimal digits.';

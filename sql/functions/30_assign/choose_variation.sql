@@ -10,7 +10,10 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    for i in 0 .. coalesce(jsonb_array_length(p_ranges), 0) - 1 loop
+    if jsonb_typeof(p_ranges) is distinct from 'array' then
+        return -1;
+    end if;
+    for i in 0 .. jsonb_array_length(p_ranges) - 1 loop
         if p_n >= (p_ranges -> i -> 0)::double precision and p_n < (p_ranges -> i -> 1)::double precision then
             return i;
         end if;

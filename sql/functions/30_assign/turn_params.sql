@@ -22,7 +22,7 @@ begin
     if jsonb_typeof(p_defaults) <> 'object' then
         raise exception using
             errcode = 'WF001',
-            message = format('defaults cannot be %s', p_defaults),
+            message = format('defaults cannot be %s', left(p_defaults::text, 200)),
             hint = 'Give an object like {"maxOutputTokens": 1000}.';
     end if;
     return awf._evaluate(awf.active_config(), p_session_id, p_player_hash, p_defaults, p_attributes, coalesce(p_at, awf._now()));

@@ -8,8 +8,10 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 begin
+    -- enable_seqscan is off: a dictionary that was never analyzed would else be scanned for every text.
     insert into awf.dimensions (kind, value)
     select p_kind, t.value
     from (select distinct u.value collate "C" as value from unnest(p_values) as u (value)) as t

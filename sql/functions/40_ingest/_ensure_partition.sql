@@ -1,6 +1,6 @@
 -- Makes the partition of a day where it is missing, ready for writers.
 -- Called by whatever stores events, before the first row.
--- A new partition takes SHARE UPDATE EXCLUSIVE on turn_events and an advisory lock until the transaction ends.
+-- A new partition takes SHARE UPDATE EXCLUSIVE on turn_events and a row of locks until the transaction ends.
 create or replace function awf._ensure_partition(p_day date)
 returns regclass
 language plpgsql
@@ -8,13 +8,15 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
 declare
     v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');
 begin
     if awf._partition_of(v_name) is null then
         perform awf._check_window(p_day);
-        perform pg_advisory_xact_lock(hashtext('awf._ensure_partition'));
+        perform from awf.locks as l where l.name = 'partitions' for update;
         if awf._partition_of(v_name) is null then
             -- Not CREATE ... PARTITION OF, which locks out every reader and writer of turn_events.
             execute format('create table awf.%I (like awf.turn_events including all)', v_name);

@@ -44,12 +44,15 @@ begin
         when awf._is_locale(p_locale) is not true
             then format('bad_locale: locale is "%s", not one like en-US', left(p_locale, 40))
         when length(p_model) not between 1 and 200 then format('too_long: model has %s characters, not 1 to 200', length(p_model))
+        when array_ndims(p_assignments) > 1 then 'bad_assignments: assignments has more than one dimension'
         when not p_assignments <@ p_variation_ids or array_position(p_assignments, null) is not null
             then format('unknown_variation: assignments %s name a variation that does not exist', p_assignments)
         when 0 > any (p_metrics) or 2147483647 < any (p_metrics) then awf._metric_out_of_range(p_metrics)
         when jsonb_typeof(p_extra) <> 'object' then format('bad_extra: extra is %s, not an object', jsonb_typeof(p_extra))
-        when pg_column_size(p_extra) > 8192 then format('too_long: extra takes %s bytes, more than 8192', pg_column_size(p_extra))
-        when jsonb_path_exists(p_extra, '$.* ? (@.type() != "number" && @.type() != "boolean")') then awf._metrics_fault(p_extra)
+        when octet_length(p_extra::text) > 8192
+            then format('too_long: extra takes %s bytes, more than 8192', octet_length(p_extra::text))
+        when jsonb_path_exists(p_extra, 'strict $.* ? (@.type() != "number" && @.type() != "boolean")')
+            then coalesce(awf._metrics_fault(p_extra), 'bad_extra: metric "model" is not a number or boolean')
     end;
 end;
 $$;

@@ -10,13 +10,13 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if jsonb_typeof(p_event -> 'metrics') <> 'object' then
+    if jsonb_typeof(p_event -> 'metrics') is distinct from 'object' then
         return coalesce(nullif(p_event -> 'metrics', 'null'::jsonb), '{}'::jsonb);
     end if;
     return (
         select coalesce(jsonb_object_agg(coalesce(m.name, x.key), x.value) filter (where x.value <> 'null'), '{}')
         from jsonb_each(p_event -> 'metrics') as x
-        left join awf.metrics as m on x.key in (m.name, lower(regexp_replace(m.name, '([a-z])([A-Z])', '\1_\2', 'g')))
+        left join awf.metrics as m on x.key in (m.name, m.snake_name)
     );
 end;
 $$;

@@ -13,7 +13,7 @@ declare
     v_hash constant text := coalesce(p_event ->> 'player_hash', p_event ->> 'playerHash');
 begin
     return decode(
-        coalesce(v_hash, awf.hash_player(coalesce(p_event ->> 'player_id', p_event ->> 'playerId'))), 'hex'
+        coalesce(v_hash, awf.hash_player(nullif(coalesce(p_event ->> 'player_id', p_event ->> 'playerId'), ''))), 'hex'
     );
 end;
 $$;

@@ -1,4 +1,4 @@
--- What may be kept of a refused event: its own fields, texts cut short, and no metric but numbers and booleans.
+-- What may be kept of a refused event: ids and names cut short, numbers and booleans, and nothing else.
 -- Called wherever an event is refused.
 -- Costs a walk over the document.
 create or replace function awf._event_remains(p_event jsonb)
@@ -10,20 +10,23 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    if jsonb_typeof(p_event) is distinct from 'object' then
+        return '{}'::jsonb;
+    end if;
     return (
-        select coalesce(jsonb_object_agg(left(f.key, 100), case jsonb_typeof(f.value)
-            when 'string' then to_jsonb(left(f.value #>> '{}', 200))
-            when 'object' then (
-                select coalesce(jsonb_object_agg(left(x.key, 100), x.value), '{}')
-                from jsonb_each(f.value) as x
-                where jsonb_typeof(x.value) in ('number', 'boolean')
-            )
-            else f.value
-        end), '{}')
+        select coalesce(jsonb_object_agg(left(f.key, 100), r.value) filter (where r.value is not null), '{}')
         from jsonb_each(p_event) as f
-        where f.value <> 'null'::jsonb and f.key not in ('player_id', 'playerId')
-            and (f.key = any (awf._event_fields() || 'extra'::text) or jsonb_typeof(f.value) in ('number', 'boolean'))
+        cross join lateral (
+            select case
+                when jsonb_typeof(f.value) in ('number', 'boolean') then f.value
+                when f.key in ('player_hash', 'playerHash') then awf._hash_remains(f.value)
+                when f.key in ('player_id', 'playerId') or f.key <> all (awf._event_fields() || 'extra'::text) then null
+                when f.key in ('metrics', 'extra') then awf._numbers_in(f.value)
+                when f.key = 'assignments' then awf._assignments_remain(f.value)
+                when jsonb_typeof(f.value) = 'string' then to_jsonb(left(f.value #>> '{}', 200))
+            end as value
+        ) as r
     );
 end;
 $$;
-comment on function awf._event_remains(jsonb) is 'The event without free text and without a raw player id.';
+comment on function awf._event_remains(jsonb) is 'The event without free text and without anything that may be a player id.';

@@ -12,13 +12,13 @@ as $$
 begin
     return (
         select case
-            when m.id = 0 and jsonb_typeof(x.value) <> 'boolean' then format('bad_metric: failed is %s, not true or false', x.value)
+            when m.id = 0 and jsonb_typeof(x.value) <> 'boolean' then format('bad_metric: failed is of type %s, not true or false', jsonb_typeof(x.value))
             when m.id > 0 and jsonb_typeof(x.value) <> 'number'
                 then format('bad_metric: %s is of type %s, not a number', x.key, jsonb_typeof(x.value))
             when m.id > 0 and not v.number * m.scale between 0 and 2147483647
-                then format('bad_metric: %s is %s; it must lie between 0 and %s', x.key, x.value, trunc(2147483647.0 / m.scale, 3))
+                then format('bad_metric: %s is %s; it must lie between 0 and %s', x.key, left(x.value::text, 40), trunc(2147483647.0 / m.scale, 3))
             when m.id > 0 and m.scale = 1 and v.number % 1 <> 0
-                then format('bad_metric: %s is %s, not a whole number', x.key, x.value)
+                then format('bad_metric: %s is %s, not a whole number', x.key, left(x.value::text, 40))
             when m.id is null and jsonb_typeof(x.value) not in ('number', 'boolean')
                 then format('bad_extra: metric "%s" is of type %s, not a number or boolean', left(x.key, 60), jsonb_typeof(x.value))
         end as fault

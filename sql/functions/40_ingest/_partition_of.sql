@@ -9,12 +9,11 @@ parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_relation constant regclass := to_regclass(format('awf.%I', p_name));
 begin
-    return (
-        select i.inhrelid::regclass
-        from pg_catalog.pg_inherits as i
-        where i.inhrelid = to_regclass(format('awf.%I', p_name)) and i.inhparent = 'awf.turn_events'::regclass
-    );
+    -- Not by a query on pg_inherits: a REPEATABLE READ transaction would not see what was attached since it began.
+    return case when pg_partition_root(v_relation) = 'awf.turn_events'::regclass then v_relation end;
 end;
 $$;
 comment on function awf._partition_of(text) is 'The attached partition of that name; NULL when there is none.';

@@ -35,8 +35,8 @@ begin
     select
         split_part(s.fault, ': ', 1),
         substring(s.fault from position(': ' in s.fault) + 2),
-        case when octet_length(s.player_hash) = 32 then s.player_hash end,
-        awf._event_remains(to_jsonb(s) - 'fault')
+        coalesce(case when octet_length(s.player_hash) = 32 then s.player_hash end, awf._readable_player(s.event)),
+        awf._event_remains(coalesce(s.event, to_jsonb(s) - array['event', 'fault']))
     from pg_temp.awf_stage as s
     where s.fault is not null;
     get diagnostics v_rejected = row_count;

@@ -8,6 +8,7 @@ volatile
 parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 begin
     perform awf._require_safe_owner();
@@ -18,7 +19,7 @@ begin
             hint = 'Dimensions: world, adventure, locale, model, variation.';
     elsif p_kind = 'variation' then
         return array(
-            select awf._variation_id(split_part(t.value, '/', 1), split_part(t.value, '/', 2))
+            select awf._variation_id(split_part(t.value, '/', 1), substring(t.value from position('/' in t.value) + 1))
             from unnest(p_values) with ordinality as t (value, place)
             order by t.place
         );

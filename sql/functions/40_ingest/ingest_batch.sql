@@ -1,6 +1,6 @@
 -- Stores what the staging table holds: good rows as events, bad rows as rejected events with their reasons.
 -- Called by writers after their COPY, in the same transaction.
--- Costs about twice the direct path; takes the locks of _ensure_partition() for a new day.
+-- Costs about three times the direct path; takes the locks of _ensure_partition() for a new day.
 create or replace function awf.ingest_batch()
 returns table (accepted integer, duplicate integer, rejected integer)
 language plpgsql

@@ -25,11 +25,8 @@ begin
     insert into awf.ingest_log (day, path, rows, role_name)
     values (p_day, 'direct', p_rows, awf._caller())
     returning ingest_log.batch_id into v_batch_id;
-    return query
-    select v_batch_id, format('%I.%I', n.nspname, c.relname)
-    from pg_catalog.pg_class as c
-    inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
-    where c.oid = v_partition;
+    -- As text it is schema-qualified and quoted: nothing of awf is on this function's search_path.
+    return query select v_batch_id, v_partition::text;
 end;
 $$;
 comment on function awf.open_batch(date, integer) is

@@ -21,7 +21,7 @@ begin
             ts timestamptz, id uuid, session_id text, player_hash bytea, world_ref text, adventure_ref text, locale text,
             model text, assignments integer[], failed boolean, turn_latency_us bigint, model_latency_us bigint,
             bundle_us bigint, bundle_tokens bigint, output_tokens bigint, retries bigint, fallbacks bigint, tool_calls bigint,
-            acts bigint, choices bigint, time_advance_ticks bigint, extra jsonb, fault text
+            acts bigint, choices bigint, time_advance_ticks bigint, extra jsonb, event jsonb, fault text
         ) on commit delete rows;
     end if;
     if not has_column_privilege(awf._caller(), 'pg_temp.awf_stage', 'ts', 'insert') then

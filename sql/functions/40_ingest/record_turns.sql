@@ -9,8 +9,6 @@ parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_unreadable integer;
 begin
     perform awf._require_safe_owner();
     if jsonb_typeof(p_turns) is distinct from 'array' then
@@ -20,29 +18,19 @@ begin
             hint = 'Give a JSON array of events, or one event to awf.record_turn().';
     end if;
     perform awf.open_stage();
-    insert into awf.rejected_events (reason, detail, player_hash, event)
-    select
-        split_part(f.fault, ': ', 1), substring(f.fault from position(': ' in f.fault) + 2), awf._readable_player(f.event),
-        awf._event_remains(f.event)
-    from (
-        select t.event, awf._document_fault(t.event) as fault
-        from jsonb_array_elements(p_turns) as t (event)
-    ) as f
-    where f.fault is not null;
-    get diagnostics v_unreadable = row_count;
     insert into pg_temp.awf_stage (
         ts, id, session_id, player_hash, world_ref, adventure_ref, locale, model, assignments, failed,
         turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries,
-        fallbacks, tool_calls, acts, choices, time_advance_ticks, extra
+        fallbacks, tool_calls, acts, choices, time_advance_ticks, extra, event, fault
     )
     select
         e.ts, e.id, e.session_id, e.player_hash, e.world_ref, e.adventure_ref, e.locale, e.model, e.assignments, e.failed,
         e.metrics[1], e.metrics[2], e.metrics[3], e.metrics[4], e.metrics[5], e.metrics[6],
-        e.metrics[7], e.metrics[8], e.metrics[9], e.metrics[10], e.metrics[11], e.extra
+        e.metrics[7], e.metrics[8], e.metrics[9], e.metrics[10], e.metrics[11], e.extra,
+        case when e.fault is not null then t.event end, e.fault
     from jsonb_array_elements(p_turns) as t (event)
-    cross join lateral awf._parse_event(t.event) as e
-    where e.fault is null;
-    return query select i.accepted, i.duplicate, i.rejected + v_unreadable from awf.ingest_batch() as i;
+    cross join lateral awf._parse_event(t.event) as e;
+    return query select i.accepted, i.duplicate, i.rejected from awf.ingest_batch() as i;
 end;
 $$;
 comment on function awf.record_turns(jsonb) is

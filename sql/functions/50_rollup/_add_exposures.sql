@@ -8,6 +8,8 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
 begin
     -- The condition is made by the callers from numbers alone.

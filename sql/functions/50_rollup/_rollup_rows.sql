@@ -32,7 +32,7 @@ begin
         round(sum(d.choices_sum) / sum(d.choices_count), 4),
         round(sum(d.time_advance_ticks_sum) / sum(d.time_advance_ticks_count), 4)
     from awf.daily_rollups as d
-    where d.day between p_from and p_to
+    where d.day between p_from and p_to and (d.variation_id = 0 or d.experiment_key is not null)
     group by d.day, d.experiment_key, d.variation_key, d.locale, d.world_ref
     order by d.day, d.experiment_key nulls first, d.variation_key, d.locale, d.world_ref;
 end;

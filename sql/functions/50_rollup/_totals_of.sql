@@ -11,6 +11,8 @@ stable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
 begin
     -- The condition is made by the callers from numbers alone.
@@ -47,7 +49,8 @@ begin
         cross join lateral (
             select 0 as variation_id
             union
-            select unnest(g.assignments)
+            -- A number that no variation has counts for none.
+            select i.id from awf.variation_ids as i where i.id = any (g.assignments)
         ) as v
         cross join lateral (
             values

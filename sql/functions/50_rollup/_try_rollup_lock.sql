@@ -11,10 +11,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if p_wait then
-        perform pg_advisory_xact_lock(hashtext('awf.rollups'));
-        return true;
+        perform from awf.locks as l where l.name = 'rollups' for update;
+    else
+        perform from awf.locks as l where l.name = 'rollups' for update skip locked;
     end if;
-    return pg_try_advisory_xact_lock(hashtext('awf.rollups'));
+    return found;
 end;
 $$;
 comment on function awf._try_rollup_lock(boolean) is 'True when this transaction holds the rollup lock; waits for it if asked to.';

@@ -16,6 +16,12 @@ declare
     v_days date[] := array[]::date[];
 begin
     perform awf._require_safe_owner();
+    if p_max_batches is null or p_max_batches < 0 then
+        raise exception using
+            errcode = 'WF001',
+            message = format('a refresh cannot take %s batches', coalesce(p_max_batches::text, 'NULL')),
+            hint = 'Give the most batches that one call may take, 0 or more.';
+    end if;
     batches := 0;
     events := 0;
     if awf._try_rollup_lock(false) then
@@ -40,4 +46,5 @@ comment on function awf.refresh_rollups(integer) is
 'Adds the events of committed batches that were not rolled up yet to daily_totals and exposures, at most p_max_batches of them, all
 in one transaction: call it until batches is 0. Returns how many batches, events and days there were; zeros when there is nothing
 to do or another refresh is at work.
+Errors: WF001 (p_max_batches).
 Example: SELECT * FROM awf.refresh_rollups();';

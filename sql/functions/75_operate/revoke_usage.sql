@@ -19,6 +19,7 @@ begin
             hint = 'SELECT * FROM awf.role_grants; shows who has which.';
     end if;
     execute format('revoke all on all tables in schema awf from %I', p_role);
+    execute format('revoke all on all sequences in schema awf from %I', p_role);
     execute format('revoke all on all functions in schema awf from %I', p_role);
     execute format('revoke all on schema awf from %I', p_role);
     perform awf._apply_grants();
