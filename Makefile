@@ -8,6 +8,8 @@ SQL_SOURCES := VERSION sql/build.py sql/awf.control.in $(shell find sql -name '*
 
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# runuser and useradd, which are not on every root's path.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -6,9 +6,11 @@ argument left out or None takes the function's default.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -17,7 +19,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from awf_pg.connect import Connection, Source
-from awf_pg.errors import InvalidDateRange, translated
+from awf_pg.errors import InvalidArgument, InvalidDateRange, translated
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
@@ -87,13 +89,13 @@ class Api:
     ) -> Document:
         return self._document(
             "create_experiment",
-            key,
-            name,
+            _of_type("key", key, str),
+            _of_type("name", name, str),
             p_allocations=_json(allocations),
-            p_hash_basis=hash_basis,
+            p_hash_basis=_of_type("hashBasis", hash_basis, str),
             p_guardrails=_json(guardrails),
-            p_start_at=start_at,
-            p_stop_at=stop_at,
+            p_start_at=_of_type("startAt", start_at, str, datetime),
+            p_stop_at=_of_type("stopAt", stop_at, str, datetime),
             p_settings=_json(settings),
         )
 
@@ -247,7 +249,29 @@ class Api:
 
 
 def _json(value: Any) -> Jsonb | None:
-    return None if value is None else Jsonb(value)
+    return None if value is None else Jsonb(value, dumps=_dumps)
+
+
+def _dumps(value: Any) -> str:
+    """JSON in which a Decimal is a number with all its digits."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return (
+            "{" + ", ".join(f"{json.dumps(str(name))}: {_dumps(item)}" for name, item in value.items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_dumps, value)) + "]"
+    return json.dumps(value)
+
+
+def _of_type(name: str, value: Any, *types: type) -> Any:
+    """The value; of another type, PostgreSQL would look in vain for a function that takes it."""
+    if value is None or isinstance(value, types):
+        return value
+    raise InvalidArgument(
+        f"{name} must be a text, not {value!r}", hint=f'in JSON a text stands in quotes: {name}="..."'
+    )
 
 
 def _day(value: Day) -> date:

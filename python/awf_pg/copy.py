@@ -47,6 +47,7 @@ _PLACE = {name: place for place, name in enumerate(METRICS)}
 _LATENCIES = sum(column.endswith("_us") for column in METRICS.values())  # they come first
 _MAX_CACHED = 50_000
 _INT4, _INT8 = 2**31, 2**63
+_MAX_BITS = 1024  # of an integer that is shown; no float is larger
 
 # What Python raises for a row that cannot be sent; UnicodeEncodeError and json's refusals are ValueErrors.
 _UNENCODABLE = (ArithmeticError, LookupError, TypeError, ValueError)
@@ -270,7 +271,7 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
             whole = value if type(value) is int else _whole(name, value)
         # psycopg would cut an integer that is too long, without a word.
         if not -limit <= whole < limit:
-            raise _Refusal("bad_metric", f"{name} is out of range: {value!r}")
+            raise _Refusal("bad_metric", f"{name} is out of range: {_shown(value)}")
         columns[place] = whole
     if extra:
         columns[-1] = b"\x01" + json.dumps(extra, allow_nan=False).encode()
@@ -353,11 +354,20 @@ def _as_json(value: Any) -> Any:
         return [_as_json(item) for item in value]
     if value is None or _is_finite(value):
         return value
-    return _printable(str(value))
+    return _printable(_shown(value))
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if isinstance(value, int):
+        return value.bit_length() <= _MAX_BITS
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _shown(value: Any) -> str:
+    """A value as text; Python does not write out an integer of thousands of digits."""
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return f"an integer of {value.bit_length()} bits"
+    return str(value)
 
 
 def _printable(text: str) -> str:

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
 from awf_pg.conditions import Condition
@@ -57,11 +59,15 @@ def bucket_ranges(
 ) -> list[tuple[float, float]]:
     """The range [lo, hi) of each variation; equal ones where the weights have a wrong number or sum."""
     coverage = min(max(coverage, 0), 1)
-    if weights is None or len(weights) != variations or not 0.99 <= sum(weights) <= 1.01:
+    # Added from the left, as SQL and JavaScript do: sum() of Python 3.12 takes another way.
+    total = reduce(add, weights or (), 0.0)
+    if weights is None or len(weights) != variations or not 0.99 <= total <= 1.01:
         weights = equal_weights(variations)
     ranges, start = [], 0.0
     for weight in weights:
-        ranges.append((start, start + coverage * weight))
+        # To a hash of four decimals such a product is zero, and SQL refuses it.
+        width = 0.0 if coverage < 1e-100 or abs(weight) < 1e-100 else coverage * weight
+        ranges.append((start, start + width))
         start += weight
     return ranges
 

@@ -108,6 +108,9 @@ def event_from_mapping(source: Mapping[str, Any], hash_player: Callable[[str], b
 
     Types are checked here, because a wrong one cannot be sent; the rules for values are the database's.
     """
+    for key in source:
+        if not isinstance(key, str):
+            raise TypeError(f"the fields of an event are named by a str, not {type(key).__name__}")
     fields = {_SNAKE_CASE.sub("_", key).lower(): value for key, value in source.items() if value is not None}
     for key in fields:
         if key not in _FIELDS:

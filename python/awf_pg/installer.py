@@ -1,9 +1,13 @@
-"""Installs and upgrades the SQL core: one transaction, one owner that is no superuser."""
+"""Installs and upgrades the SQL core: one transaction, one owner that is no superuser.
+
+A superuser must trust the owner: what runs after SET ROLE can RESET ROLE. Hence no unknown owner is accepted.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,24 +43,29 @@ def install(
     conninfo: str,
     *,
     env: Mapping[str, str] | None = None,
+    owner: str | None = None,
     roles: bool = False,
     store_player_hash_key: bool = False,
 ) -> InstallReport:
     """Install the SQL core, or upgrade it, and set the settings that the environment names.
 
-    A superuser installs as the role `awf_owner`, made when missing; anybody else installs as himself. `roles`
-    also makes the four group roles; `store_player_hash_key` keeps AWF_PLAYER_HASH_KEY in the database, for
-    hash_player().
+    A superuser installs as the role `awf_owner`, made when missing; anybody else installs as himself. `owner`
+    names another role that is to own schema awf, or owns it already: one that a superuser trusts with his own
+    rights. `roles` also makes the four group roles; `store_player_hash_key` keeps AWF_PLAYER_HASH_KEY in the
+    database, for hash_player().
     """
     environment = Settings.from_env(os.environ if env is None else env)
     script = _script()
     player_key = environment.require_key().decode() if store_player_hash_key else None
     source = Source(conninfo, None, "awf-pg install")
     with closing(source), translated(source.target), source.transaction() as connection:
+        # A function of ours found by name must not be one that somebody else put in its way.
+        connection.execute("set local search_path = pg_catalog, pg_temp")
         # Two installations at once would make the same objects: the second waits, then finds everything done.
         connection.execute("select pg_advisory_xact_lock(hashtext('awf.install'))")
         _refuse_extension(connection)
-        owner = _become_owner(connection)
+        owner = _become_owner(connection, owner)
+        _refuse_foreign_objects(connection, owner)
         report = _run(connection, script, owner, _settings_from(environment))
         if player_key is not None:
             connection.execute("select awf.set_player_hash_key(%s)", [player_key])
@@ -112,46 +121,107 @@ def _refuse_extension(connection: Connection) -> None:
         )
 
 
-def _become_owner(connection: Connection) -> str:
+def _become_owner(connection: Connection, named: str | None) -> str:
     """Take the role that owns, or is going to own, schema awf, for the rest of the transaction."""
     row = connection.execute(
         "select current_user, r.rolsuper, current_database(),"
-        " has_database_privilege(current_database(), 'create'),"
         " (select pg_get_userbyid(n.nspowner) from pg_namespace as n where n.nspname = 'awf')"
         " from pg_roles as r where r.rolname = current_user"
     ).fetchone()
     assert row is not None
-    user, is_superuser, database, may_create, schema_owner = row
-    owner = schema_owner or (OWNER if is_superuser else user)
+    user, is_superuser, database, schema_owner = row
     if is_superuser:
-        _prepare_owner(connection, owner, database, new=schema_owner is None)
-    elif not may_create:
-        raise InstallError(
-            f'role "{user}" may not create a schema in database "{database}"',
-            hint=f'its owner can: GRANT CREATE ON DATABASE "{database}" TO "{user}";',
-        )
+        owner = named or OWNER
+        _prepare_owner(connection, owner, database, schema_owner)
+    else:
+        owner = named or schema_owner or user
+        _require_create(connection, owner, database)
+    if schema_owner not in (None, owner):
+        raise _foreign_schema(schema_owner, owner)
     if owner != user:
         _set_role(connection, user, owner)
     return str(owner)
 
 
-def _prepare_owner(connection: Connection, owner: str, database: str, *, new: bool) -> None:
+def _prepare_owner(connection: Connection, owner: str, database: str, schema_owner: str | None) -> None:
     """What only a superuser can do: the owning role, its rights in this database, its schema."""
-    role = sql.Identifier(owner)
-    found = connection.execute("select rolsuper from pg_roles where rolname = %s", [owner]).fetchone()
-    if found is None:
-        connection.execute(sql.SQL("create role {} nologin").format(role))
-    elif found[0]:
+    if schema_owner is not None and _is_superuser(connection, schema_owner):
         raise InstallError(
-            f'schema awf belongs to the superuser "{owner}"',
+            f'schema awf belongs to the superuser "{schema_owner}"',
             detail="its functions would run with a superuser's rights for every caller",
             hint="drop it if it is empty, or give it with all it holds to a role that is no superuser",
+        )
+    if schema_owner not in (None, owner):
+        raise _foreign_schema(schema_owner, owner)
+    role = sql.Identifier(owner)
+    found = _is_superuser(connection, owner)
+    if found is None and owner == OWNER:
+        connection.execute(sql.SQL("create role {} nologin").format(role))
+    elif found is None:
+        raise _no_such_role(owner)
+    elif found:
+        raise InstallError(
+            f'"{owner}" is a superuser, and so cannot own schema awf',
+            detail="its functions would run with a superuser's rights for every caller",
+            hint=f"name a role that is no superuser, or none for {OWNER}",
         )
     connection.execute(
         sql.SQL("grant create, temporary on database {} to {}").format(sql.Identifier(database), role)
     )
-    if new:
+    if schema_owner is None:
         connection.execute(sql.SQL("create schema awf authorization {}").format(role))
+
+
+def _is_superuser(connection: Connection, role: str) -> bool | None:
+    """None when there is no such role."""
+    row = connection.execute("select rolsuper from pg_roles where rolname = %s", [role]).fetchone()
+    return None if row is None else bool(row[0])
+
+
+def _require_create(connection: Connection, owner: str, database: str) -> None:
+    row = connection.execute(
+        "select has_database_privilege(oid, current_database(), 'create') from pg_roles where rolname = %s",
+        [owner],
+    ).fetchone()
+    if row is None:
+        raise _no_such_role(owner)
+    if not row[0]:
+        raise InstallError(
+            f'role "{owner}" may not create a schema in database "{database}"',
+            hint=f'its owner can: GRANT CREATE ON DATABASE "{database}" TO "{owner}";',
+        )
+
+
+def _no_such_role(role: str) -> InstallError:
+    return InstallError(f'there is no role "{role}"', hint=f'make it first: CREATE ROLE "{role}" NOLOGIN;')
+
+
+def _foreign_schema(schema_owner: str, owner: str) -> InstallError:
+    return InstallError(
+        f'schema awf belongs to "{schema_owner}", not to "{owner}"',
+        detail="whoever owns the schema can have code run with the rights of the role that installs",
+        hint=f'drop the schema, or, if you trust its owner, name it: awf-pg install --owner "{schema_owner}"',
+    )
+
+
+def _refuse_foreign_objects(connection: Connection, owner: str) -> None:
+    """Refuse a schema in which another role has put something that the scripts would meet."""
+    row = connection.execute(
+        "select kind, name, pg_get_userbyid(o.owner) from ("
+        " select 'relation', relname, relowner, relnamespace from pg_class"
+        " union all select 'function', proname, proowner, pronamespace from pg_proc"
+        " union all select 'type', typname, typowner, typnamespace from pg_type"
+        ") as o (kind, name, owner, namespace) join pg_namespace as n on n.oid = o.namespace"
+        " where n.nspname = 'awf' and pg_get_userbyid(o.owner) <> %s order by kind, name limit 1",
+        [owner],
+    ).fetchone()
+    if row is not None:
+        kind, name, other = row
+        raise InstallError(
+            f'{kind} awf.{name} belongs to "{other}", not to "{owner}"',
+            detail="the install script would run or replace it",
+            hint=f'drop it, or, if you trust what it does, give it to "{owner}"',
+        )
 
 
 def _set_role(connection: Connection, user: str, owner: str) -> None:
@@ -165,11 +235,21 @@ def _set_role(connection: Connection, user: str, owner: str) -> None:
 
 
 def _installed_version(connection: Connection) -> str | None:
-    row = connection.execute("select to_regprocedure('awf.version()') is not null").fetchone()
-    if row is None or not row[0]:
+    """Read from the text of awf.version(), which is not run."""
+    row = connection.execute(
+        "select p.prosrc from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace"
+        " where n.nspname = 'awf' and p.proname = 'version' and p.pronargs = 0"
+    ).fetchone()
+    if row is None:
         return None
-    row = connection.execute("select awf.version()").fetchone()
-    return str(row[0]) if row else None
+    stated = re.fullmatch(r"select '(\d+(?:\.\d+)*)'", row[0], re.ASCII)
+    if stated is None:
+        raise InstallError(
+            "awf.version() does not state a version",
+            detail="schema awf holds a function of this name that is not part of awf",
+            hint="drop that function, or install into another database",
+        )
+    return stated[1]
 
 
 def _version_of(script: str) -> str:

@@ -1,7 +1,8 @@
 """Collects events and writes them from a background thread.
 
 A turn only appends to a queue in memory. The queue has a bound: when the database is away for so long that it
-is full, new events are dropped and counted, and the game goes on.
+is full, new events are dropped and counted, and the game goes on. An event that the writer fails on for a
+reason other than the database is dropped and counted too: it would only fail again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import psycopg
+
 from awf_pg.copy import Written
 from awf_pg.event import Event
 
@@ -25,6 +28,9 @@ QUEUE_MAX = 100_000
 
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 30.0
+
+# What another attempt may cure; any other error is a mistake in the program or in an event.
+_MAY_PASS = (psycopg.Error, OSError)
 
 
 class BatchWriter(Protocol):
@@ -50,7 +56,10 @@ class RecorderStats:
 
 
 class Recorder:
-    """A bounded queue and the thread that empties it, by batches of `batch_max` or every `batch_ms`."""
+    """A bounded queue and the thread that empties it, by batches of `batch_max` or every `batch_ms`.
+
+    The thread starts with the first event.
+    """
 
     def __init__(
         self, writer: BatchWriter, *, batch_ms: int, batch_max: int, queue_max: int = QUEUE_MAX
@@ -70,14 +79,12 @@ class Recorder:
         self._closing = False
         self._stopped = False
         self._give_up_at = float("inf")
-        self._thread = threading.Thread(target=self._run, name="awf-flush", daemon=True)
-        self._thread.start()
-        atexit.register(self.close)
+        self._thread: threading.Thread | None = None
 
     def put(self, event: Event) -> bool:
         """Queue an event; False when it was dropped. Never waits for the database."""
         with self._changed:
-            if self._closing or len(self._queue) >= self._queue_max:
+            if self._closing or len(self._queue) >= self._queue_max or not self._started():
                 self._stats.dropped += 1
                 return False
             self._queue.append(event)
@@ -102,6 +109,9 @@ class Recorder:
                 self._closing = True
                 self._give_up_at = time.monotonic() + timeout
                 self._urge(self._put)
+        if self._thread is None:
+            self._writer.close()
+            return True
         self._thread.join(timeout + 1)
         atexit.unregister(self.close)
         with self._changed:
@@ -111,6 +121,23 @@ class Recorder:
         with self._changed:
             depth = self._put - self._settled
             return replace(self._stats, queue_depth=depth, batches=dict(self._stats.batches))
+
+    def forget(self) -> None:
+        """Leave everything to the parent: called in a forked child, where the thread does not live on."""
+        atexit.unregister(self.close)
+
+    def _started(self) -> bool:
+        """Whether the thread is there, started if need be; False when the system gives no thread."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="awf-flush", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                _log.error("an event was dropped: %s", error)
+                return False
+            self._thread = thread
+            atexit.register(self.close)
+        return True
 
     def _urge(self, target: int) -> None:
         self._urgent = max(self._urgent, target)
@@ -148,19 +175,33 @@ class Recorder:
             started = time.perf_counter()
             try:
                 written = self._writer.write(batch)
-            except Exception as error:
+            except _MAY_PASS as error:
                 self._failed(error, len(batch))
                 if not self._wait_to_retry(attempt):
                     _log.error("closed with %d events not stored", self.stats().queue_depth)
                     return False
                 attempt += 1
+            except Exception as error:
+                return self._isolate(batch, error)
             else:
                 self._stored(batch, written, time.perf_counter() - started)
                 return True
 
+    def _isolate(self, batch: list[Event], error: Exception) -> bool:
+        """Store the halves of a batch, down to the event that cannot be stored, which is dropped."""
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            return self._store(batch[:middle]) and self._store(batch[middle:])
+        with self._changed:
+            self._stats.dropped += 1
+            self._stats.last_error = _first_line(error)
+            self._settled += 1
+            self._changed.notify_all()
+        _log.error("event %s was dropped: %s", batch[0].id.hex(), _first_line(error), exc_info=error)
+        return True
+
     def _failed(self, error: Exception, size: int) -> None:
-        # The message of the database may be long; its first line says what is wrong.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = _first_line(error)
         with self._changed:
             self._stats.flush_failures += 1
             self._stats.last_error = reason
@@ -187,3 +228,8 @@ class Recorder:
             _log.warning(
                 "%d of %d events were rejected; see awf.rejected_events", written.rejected, len(batch)
             )
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong; the lines that follow in a message of the database may be many."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -19,10 +19,21 @@ class Turn:
             answer = play(turn.params)
             turn.metrics(outputTokens=answer.tokens, retries=answer.retries)
 
-    An exception inside the block records a failed turn and goes on its way.
+    An exception inside the block records a failed turn and goes on its way. A turn has one block; what is set
+    after its end would come too late, and raises RuntimeError.
     """
 
-    __slots__ = ("_event", "_metrics", "_record", "_started_ns", "exposures", "invalid", "params")
+    __slots__ = (
+        "_ended",
+        "_entered",
+        "_event",
+        "_metrics",
+        "_record",
+        "_started_ns",
+        "exposures",
+        "invalid",
+        "params",
+    )
 
     def __init__(self, event: Event, evaluation: Evaluation, record: Callable[[Turn, Event], None]) -> None:
         self.params: Params = evaluation.params
@@ -31,6 +42,7 @@ class Turn:
         self._event = event
         self._metrics: dict[str, float | bool | None] = {}
         self._record = record
+        self._entered = self._ended = False
         self._started_ns = time.perf_counter_ns()
 
     def metrics(self, **values: float | bool | None) -> None:
@@ -42,9 +54,10 @@ class Turn:
             self[name] = value
 
     def __setitem__(self, name: str, value: float | bool | None) -> None:
+        self._require_open()
         name = metric_name(name)
         if name == "failed":
-            self.failed = bool(value)
+            self.failed = False if value is None else value  # type: ignore[assignment]  # checked there
         else:
             self._metrics[name] = None if value is None else metric_value(name, value)
 
@@ -68,6 +81,9 @@ class Turn:
 
     @failed.setter
     def failed(self, failed: bool) -> None:
+        self._require_open()
+        if not isinstance(failed, bool):
+            raise TypeError(f"failed must be a bool, not {type(failed).__name__}")
         self._event.failed = failed
 
     @property
@@ -77,9 +93,19 @@ class Turn:
 
     @model.setter
     def model(self, model: str | None) -> None:
+        self._require_open()
+        if not isinstance(model, str | None):
+            raise TypeError(f"model must be a str or None, not {type(model).__name__}")
         self._event.model = model
 
+    def _require_open(self) -> None:
+        if self._ended:
+            raise RuntimeError("this turn has ended and is recorded")
+
     def __enter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError("a turn has one block only; make another with Awf.turn()")
+        self._entered = True
         self._started_ns = time.perf_counter_ns()
         return self
 
@@ -91,5 +117,6 @@ class Turn:
         # Whole microseconds, as they are stored.
         self._metrics.setdefault("turnLatencyMs", (time.perf_counter_ns() - self._started_ns) // 1000 / 1000)
         self._event.metrics = {name: value for name, value in self._metrics.items() if value is not None}
+        self._ended = True
         self._record(self, self._event)
         return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -371,9 +373,75 @@ def test_ingest_keeps_bad_lines_and_lands_the_others(running: Cli) -> None:
 
     kept = [json.loads(line) for line in Path("events.jsonl.rejects.jsonl").read_text().splitlines()]
     assert [one["line"] for one in kept] == [2, 4, 5, 6]
-    assert kept[0]["text"] == "not json"
+    assert (kept[0]["bytes"], "text" in kept[0]) == (9, False), "it may hold a player id"
+    source = Path("events.jsonl").read_bytes()
+    assert source[kept[0]["position"] :].startswith(b"not json\n")
     assert "playerId" not in kept[2]["event"], "a player id is hashed in the reject file too"
     assert kept[2]["event"]["player_hash"] == hash_player(PLAYER_KEY.encode(), "player-4").hex()
+
+
+def test_no_player_id_reaches_the_rejects_or_the_terminal(running: Cli) -> None:
+    secret = "dave@example.com"
+    bad = [event(n, None) for n in range(10)]
+    for one in bad:
+        del one["playerId"]
+    bad[0] |= {"PlayerId": secret, "sessionId": 5}
+    bad[1] |= {"Player_Hash": secret}
+    bad[2] |= {"player_id": [secret]}
+    bad[3] |= {"player_id": secret, "metrics": {"acts": secret}}
+    bad[4] |= {"player_id": secret, secret: 1}
+    bad[5] |= {"player_id": secret, "user": secret}
+    bad[6] |= {"player_id": secret, "assignments": [secret]}
+    bad[7] |= {"player_id": secret, "world_ref": {"of": secret}}
+    bad[8] |= {"player_id": secret, "metrics": {secret: "x"}}
+    Path("events.jsonl").write_text(lines(*bad[:9], f'{{"playerId": "{secret}"', json.dumps([secret])))
+    result = running("ingest", "events.jsonl")
+    assert "11 bad lines" in result.stdout
+    rejects = Path("events.jsonl.rejects.jsonl").read_text()
+    assert secret not in rejects + result.output
+    assert "line 3: player_id must be a text, not a list" in result.stderr
+    assert "metric acts takes a number, not a text" in result.stderr
+    hashed = hash_player(PLAYER_KEY.encode(), secret).hex()
+    assert json.loads(rejects.splitlines()[0])["event"]["player_hash"] == hashed
+
+
+def test_rejects_are_appended_and_malformed_lines_kept_on_demand(running: Cli) -> None:
+    ok_before = '{"line": 1}\n'
+    Path("bad.jsonl").write_text(ok_before)
+    result = running("ingest", "-", "--rejects", "bad.jsonl", "--keep-malformed", stdin="{oops\n")
+    assert "player ids" in result.stderr
+    before, added = Path("bad.jsonl").read_text().splitlines(keepends=True)
+    assert before == ok_before
+    assert json.loads(added)["text"] == "{oops"
+    assert datetime.fromisoformat(json.loads(added)["run"]).tzinfo is not None
+
+
+def test_the_input_is_never_the_file_of_rejects(running: Cli) -> None:
+    Path("events.jsonl").write_text("{oops\n")
+    Path("link").symlink_to("events.jsonl")
+    for name in ("events.jsonl", "link"):
+        assert running("ingest", "events.jsonl", "--rejects", name).exit_code == 2
+    assert Path("events.jsonl").read_text() == "{oops\n"
+
+
+def test_ingest_warns_of_lines_without_id_and_says_where_to_go_on(
+    running: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = Writer.write, iter([True, False])
+
+    def once(writer: Writer, events: Sequence[Event]) -> Written:
+        if next(calls):
+            return write(writer, events)
+        raise psycopg.OperationalError("server closed the connection")
+
+    Path("events.jsonl").write_text(lines(*(event(n, None, id=None) for n in range(5))))
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", once)
+        broken = running("ingest", "events.jsonl", "--batch", "2")
+    assert broken.exit_code == 3
+    assert broken.stderr.count("stored twice") == 1
+    assert "stored up to line 2; go on with --from-line 3" in broken.stderr
+    assert "3 accepted" in ok(running("ingest", "events.jsonl", "--from-line", "3"))
 
 
 def test_ingest_tells_where_rejected_events_are(running: Cli) -> None:
@@ -491,6 +559,8 @@ def test_wrong_usage(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         ("ingest", "no-such-file.jsonl"),
         ("rollup", "backfill", "0"),
         ("report", KEY, "--format", "xml"),
+        ("stats", "--out", ""),
+        ("experiment", "create", KEY, "--name", ""),
     ):
         result = cli(*arguments)
         assert result.exit_code == 2, (arguments, result.output)
@@ -505,6 +575,68 @@ def test_output_file_that_cannot_be_written(cli: Cli) -> None:
     result = cli("experiment", "list", "--format", "json", "--out", "no/such/folder.json")
     assert result.exit_code == 1
     assert "no/such/folder.json cannot be written" in result.stderr
+
+
+def test_days_before_the_first_year(cli: Cli) -> None:
+    for arguments in (("999999999999",), ("800000",), ("5", "--until", "0001-01-01")):
+        error(cli("rollup", "backfill", *arguments), "WF002", "before the year 1")
+    assert rows(cli("backfill", "0001-01-01", "9999-12-31", "--format", "json")) == []
+
+
+def test_values_of_a_wrong_type(cli: Cli) -> None:
+    create = ("experiment", "create", KEY, "--name", "n")
+    for name in ("name", "hashBasis", "startAt", "stopAt"):
+        error(cli(*create, "--set", f"{name}=5"), "WF001", name, "5")
+    error(cli("experiment", "create", "", "--name", "n"), "WF112")
+    error(cli("experiment", "create", "k", "--name", "\udcff"), "WF001", "utf-8")
+    error(cli("experiment", "create", "k" * 9000, "--name", "n"), "WF112")
+    assert len(cli("report", KEY, "--format", "x" * 9000).stderr) < 1000
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_numbers_that_are_not_finite(cli: Cli, number: str) -> None:
+    for option, value in (
+        ("--allocation", f"a={number}"),
+        ("--guardrail", f"maxActs={number}"),
+        ("--coverage", number),
+    ):
+        result = cli("experiment", "create", KEY, "--name", "n", f"{option}={value}")
+        assert result.exit_code == 2
+        assert option in result.stderr
+        assert f"{number} is not a finite number" in result.stderr
+
+
+def test_percents_pass_with_all_their_digits(cli: Cli, db: str) -> None:
+    shares = ("33.333333333333333333", "66.666666666666666667")
+    arguments = [f"--allocation={name}={share}" for name, share in zip("ab", shares, strict=True)]
+    ok(cli("experiment", "create", KEY, "--name", "n", *arguments))
+    with psycopg.connect(db) as connection:
+        stored = connection.execute("select awf.get_experiment(%s)::text", [KEY]).fetchone()
+    assert stored is not None
+    assert all(share in stored[0] for share in shares)
+
+
+def test_documents_with_a_byte_order_mark_and_a_null_status(cli: Cli) -> None:
+    Path("e.json").write_text("\ufeff" + json.dumps(DEFINITION | {"status": None}), encoding="utf-8")
+    ok(cli("experiment", "create", "--file", "e.json"))
+
+
+def test_json_that_is_nested_too_deeply(cli: Cli) -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    Path("deep.json").write_text(deep)
+    for arguments in (("--set", f"name={deep}"), ("--file", "deep.json")):
+        result = cli("experiment", "create", KEY, *arguments)
+        assert result.exit_code == 2
+        assert "nested too deeply" in result.stderr
+
+
+@pytest.mark.parametrize("target", [">/dev/full", ">&-"])
+def test_output_that_cannot_be_written(cli: Cli, target: str) -> None:
+    script = f'"{sys.executable}" -c "from awf_pg.cli import main; main()" stats --format json {target}'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_dsn_before_or_behind_the_verb(db: str, monkeypatch: pytest.MonkeyPatch) -> None:

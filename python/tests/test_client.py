@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -99,7 +101,26 @@ def test_wrong_types_raise_at_once(start: Callable[..., Awf], nowhere: str) -> N
     awf = start(nowhere)
     with pytest.raises(TypeError, match="session_id must be a str"):
         awf.turn(**{**TURN, "session_id": uuid4()})
+    for name, value, message in (
+        ("model", 5, "model must be a str, not int"),
+        ("ts", "2026-01-01", "ts must be a datetime, not str"),
+        ("ts", date(2026, 1, 1), "ts must be a datetime, not date"),
+        ("defaults", "maxActs", "defaults must be a mapping, not str"),
+        ("attributes", [], "attributes must be a mapping, not list"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            awf.turn(**{**TURN, name: value})
+    with pytest.raises(TypeError, match="named by a str, not int"):
+        awf.record({1: 2})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="event must be a mapping, not str"):
+        awf.record("s-1")  # type: ignore[arg-type]
     turn = awf.turn(**TURN)
+    with pytest.raises(TypeError, match="failed must be a bool, not str"):
+        turn["failed"] = "no"  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="failed must be a bool, not int"):
+        turn.failed = 1  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="model must be a str or None, not list"):
+        turn.model = [1]  # type: ignore[assignment]
     with pytest.raises(TypeError, match="outputTokens takes a number"):
         turn["outputTokens"] = "many"  # type: ignore[assignment]
     with pytest.raises(TypeError, match="outputTokens takes a number"):
@@ -115,6 +136,42 @@ def test_metrics_of_a_turn(start: Callable[..., Awf], nowhere: str) -> None:
     assert (turn["outputTokens"], turn["bundleTokens"], turn["won"], turn["retries"]) == (5, 3, True, None)
     turn.model = "small"
     assert UUID(turn.id).version == 7
+
+
+def test_a_turn_has_one_block(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere)
+    with awf.turn(**TURN) as turn:
+        turn["acts"] = 1
+        with pytest.raises(RuntimeError, match="one block only"), turn:
+            pass
+    with pytest.raises(RuntimeError, match="one block only"), turn:
+        pass
+    assert awf.stats()["queue_depth"] == 1
+
+
+def test_nothing_is_set_after_the_end_of_a_turn(start: Callable[..., Awf], nowhere: str) -> None:
+    with start(nowhere).turn(**TURN) as turn:
+        turn.metrics(acts=1, failed=False)
+    with pytest.raises(RuntimeError, match="has ended"):
+        turn["acts"] = 2
+    with pytest.raises(RuntimeError, match="has ended"):
+        turn.metrics(failed=True)
+    with pytest.raises(RuntimeError, match="has ended"):
+        turn.failed = True
+    with pytest.raises(RuntimeError, match="has ended"):
+        turn.model = "small"
+    assert (turn["acts"], turn.failed, turn.model) == (1, False, None)
+
+
+def test_a_closed_client_says_so(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere)
+    with awf.turn(**TURN):
+        awf.close(timeout=0)
+    assert awf.stats()["dropped"] == 1, "the turn that was being played ends as usual"
+    with pytest.raises(RuntimeError, match="this Awf is closed"):
+        awf.turn(**TURN)
+    with pytest.raises(RuntimeError, match="this Awf is closed"):
+        awf.record({**TURN})
 
 
 def test_analytics_off_is_no_operation(start: Callable[..., Awf], nowhere: str) -> None:
@@ -342,6 +399,69 @@ def test_a_pool_will_do(start: Callable[..., Awf], running: str, connect: Connec
     assert len(stored(connect)) == 1
     clients = connect().execute("select client from awf.ingest_log").fetchall()
     assert clients == [("the-game",)]
+
+
+def in_child(work: Callable[[], None]) -> None:
+    """Run in a forked process, which ends at once, without the clean-up of pytest; fail if that fails."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("by_pool", [False, True])
+def test_a_forked_child_records_its_own_turns(
+    start: Callable[..., Awf], running: str, connect: Connect, by_pool: bool
+) -> None:
+    pool = psycopg_pool.ConnectionPool(running, min_size=1, max_size=2, open=True) if by_pool else None
+    awf = start(None if pool else running, pool=pool)
+
+    def play(session: str) -> None:
+        with awf.turn(**{**TURN, "session_id": session}) as turn:
+            assert turn.params == {"maxActs": 8}
+
+    def child() -> None:
+        assert awf.stats()["queue_depth"] == 0, "the parent's turns are the parent's"
+        play("child")
+        assert awf.flush(20)
+        assert awf.stats()["accepted"] == 1
+        in_child(grandchild)
+        awf.version()
+        assert awf.refresh_config() or awf.refresh_config()
+        assert awf.stats()["config_loaded"]
+        assert awf.close()
+
+    def grandchild() -> None:
+        play("grandchild")
+        assert awf.close()
+
+    play("before")
+    assert awf.flush()
+    assert awf.version()
+    backends = "select pid from pg_stat_activity where datname = current_database()"
+    watch = connect(autocommit=True)
+    before = set(watch.execute(backends))
+    assert before
+    play("waiting")
+    in_child(child)
+    # Those of the child may take a moment to go.
+    assert before <= set(watch.execute(backends)), "the parent keeps its connections"
+    play("after")
+    assert awf.version()
+    assert awf.flush()
+    assert sorted(row["session_id"] for row in stored(connect)) == sorted(
+        ["before", "waiting", "child", "grandchild", "after"]
+    )
+    awf.close()
+    if pool is not None:
+        pool.close()
 
 
 def test_application_name_is_set(db: str, connect: Connect) -> None:

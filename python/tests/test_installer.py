@@ -97,7 +97,12 @@ def test_a_plain_role_owns_what_it_installs(empty: str, role: str) -> None:
     run(empty, "grant create on database {} to {}", str(conninfo_to_dict(empty)["dbname"]), role)
     assert install(own, env={}).owner == role
     assert one(empty, OWNERS) == [role]
-    assert install(empty, env={}).owner == role, "a superuser upgrades as the owner that there is"
+    with pytest.raises(InstallError, match=f'schema awf belongs to "{role}", not to "awf_owner"') as caught:
+        install(empty, env={})
+    assert f'--owner "{role}"' in str(caught.value.hint)
+    assert install(empty, env={}, owner=role).owner == role, (
+        "a superuser upgrades as the owner that he trusts"
+    )
 
 
 def test_a_stranger_may_not_upgrade(empty: str, role: str) -> None:
@@ -111,6 +116,70 @@ def test_a_schema_of_a_superuser_is_refused(empty: str) -> None:
     run(empty, "create schema awf")
     with pytest.raises(InstallError, match='schema awf belongs to the superuser "postgres"'):
         install(empty, env={})
+
+
+def test_a_squatted_schema_is_refused_and_nothing_of_it_runs(empty: str, role: str) -> None:
+    run(empty, "create schema awf authorization {}", role)
+    with pytest.raises(InstallError, match=f'schema awf belongs to "{role}"'):
+        install(empty, env={})
+    with psycopg.connect(make_conninfo(empty, user=role)) as connection:
+        connection.execute(
+            sql.SQL(
+                "create function awf.version() returns text language plpgsql as"
+                " $$ begin reset role; alter role {} superuser; return '0.0.1'; end $$"
+            ).format(sql.Identifier(role))
+        )
+    for owner, message in ((None, "schema awf belongs to"), (role, "does not state a version")):
+        with pytest.raises(InstallError, match=message):
+            install(empty, env={}, owner=owner)
+        assert one(empty, f"select not rolsuper from pg_roles where rolname = '{role}'")
+    assert one(empty, "select to_regclass('awf.schema_steps') is null")
+
+
+def test_a_named_owner(empty: str, role: str) -> None:
+    with pytest.raises(InstallError, match='there is no role "nobody"'):
+        install(empty, env={}, owner="nobody")
+    with pytest.raises(InstallError, match='"postgres" is a superuser'):
+        install(empty, env={}, owner="postgres")
+    with pytest.raises(InstallError, match='there is no role "nobody"'):
+        install(make_conninfo(empty, user=role), env={}, owner="nobody")
+    assert one(empty, "select to_regnamespace('awf') is null")
+    assert install(empty, env={}, owner=role).owner == role
+    assert one(empty, OWNERS) == [role]
+    with pytest.raises(InstallError, match="not to"):
+        install(empty, env={})
+
+
+@pytest.mark.parametrize(
+    ("statement", "object_name"),
+    [
+        ("create table awf.extra (id int)", "relation awf.extra"),
+        ("create function awf.extra() returns int language sql as 'select 1'", "function awf.extra"),
+        ("create domain awf.extra as int", "type awf._?extra"),  # or its array type
+    ],
+)
+def test_objects_of_others_are_refused(empty: str, role: str, statement: str, object_name: str) -> None:
+    install(empty, env={})
+    run(empty, "grant create, usage on schema awf to {}", role)
+    with psycopg.connect(make_conninfo(empty, user=role)) as connection:
+        connection.execute(statement.encode())
+    with pytest.raises(InstallError, match=f'{object_name} belongs to "{role}", not to "awf_owner"'):
+        install(empty, env={})
+
+
+def test_functions_of_the_database_path_are_not_called(empty: str, role: str) -> None:
+    run(empty, "create schema bait authorization {}", role)
+    with psycopg.connect(make_conninfo(empty, user=role)) as connection:
+        connection.execute(
+            "create function bait.hashtext(text) returns int language plpgsql as"
+            " $$ begin raise 'the bait was taken'; end $$"
+        )
+    run(
+        empty,
+        "alter database {} set search_path = bait, pg_catalog",
+        str(conninfo_to_dict(empty)["dbname"]),
+    )
+    assert install(empty, env={}).owner == "awf_owner"
 
 
 def test_the_environment_becomes_settings(empty: str) -> None:

@@ -152,6 +152,48 @@ def test_a_failed_batch_is_sent_again_unchanged(start: Callable[..., Recorder], 
     assert (sent.id, sent.ts) == before
 
 
+def test_a_mistake_in_one_event_costs_that_event_only(
+    start: Callable[..., Recorder], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Choosy(PretendedWriter):
+        def write(self, events: Sequence[Event]) -> Written:
+            if any(one.session_id == "s-3" for one in events):
+                raise ValueError("cannot write this")
+            return super().write(events)
+
+    writer = Choosy()
+    recorder = start(writer)
+    for number in range(10):
+        recorder.put(event(number))
+    assert recorder.flush(5)
+    assert [one.session_id for one in writer.events] == [f"s-{number}" for number in range(10) if number != 3]
+    stats = recorder.stats()
+    assert (stats.accepted, stats.dropped, stats.queue_depth) == (9, 1, 0)
+    assert stats.last_error == "cannot write this"
+    assert "was dropped: cannot write this" in caplog.text
+
+
+def test_no_thread_to_be_had_drops_and_counts(
+    start: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    recorder = start(PretendedWriter())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert not recorder.put(event())
+    assert recorder.stats().dropped == 1
+    monkeypatch.undo()
+    assert recorder.put(event())
+    assert recorder.flush()
+
+
+def test_closed_without_an_event(start: Callable[..., Recorder]) -> None:
+    writer = PretendedWriter()
+    assert start(writer).close()
+    assert writer.closed
+
+
 def test_flush_says_when_the_time_is_up(start: Callable[..., Recorder]) -> None:
     recorder = start(PretendedWriter(Failing(psycopg.OperationalError("gone"))))
     recorder.put(event())

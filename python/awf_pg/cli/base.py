@@ -4,30 +4,51 @@ from __future__ import annotations
 
 import functools
 import json
+import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Any, TextIO, TypeVar
 
 import click
 import psycopg
 
 from awf_pg.admin import Api
-from awf_pg.errors import AwfError, InvalidDateRange, ServerUnreachable, from_database
+from awf_pg.errors import AwfError, InvalidArgument, InvalidDateRange, ServerUnreachable, from_database
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 ERROR, UNREACHABLE = 1, 3  # 2 is click's, for wrong usage
 
+_MESSAGE_MAX = 500
+
 
 class RootGroup(click.Group):
     """The outermost group: every error ends as a few lines on standard error and an exit status."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            with suppress(OSError):  # Standard error may be what failed.
+                where = error.filename or "input or output"
+                tell(f"Error: {where}: {error.strerror or error}")
+            _drop_output()
+            sys.exit(ERROR)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            vars(error)["message"] = cut(error.message)
+            raise
+        except (UnicodeEncodeError, RecursionError) as error:
+            _show_error(_unusable_text(error))
+            ctx.exit(ERROR)
         except (AwfError, psycopg.Error) as error:
             named = from_database(error) if isinstance(error, psycopg.Error) else error
             _show_error(named)
@@ -43,10 +64,38 @@ def _show_error(error: Exception) -> None:
         said = error.diag
         message, detail, hint = said.message_primary or str(error), said.message_detail, said.message_hint
         code = error.sqlstate or "WF000"
-    click.echo(f"Error {code}: {message}", err=True)
+    tell(f"Error {code}: {message}")
     for label, text in (("detail", detail), ("hint", hint)):
         if text:
-            click.echo(f"{label}: {text}", err=True)
+            tell(f"{label}: {text}")
+
+
+def _unusable_text(error: UnicodeEncodeError | RecursionError) -> AwfError:
+    if isinstance(error, RecursionError):
+        return InvalidArgument("the JSON is nested too deeply", hint="a definition needs a few levels only")
+    return InvalidArgument(
+        f"a text cannot be written as {error.encoding}: {error.reason}",
+        hint="arguments and files must be valid UTF-8, without halves of surrogate pairs",
+    )
+
+
+def _drop_output() -> None:
+    """Forget what could not be written: Python would try once more at its end, and complain."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(message: str) -> None:
+    """Say something on standard error."""
+    click.echo(cut(message), err=True)
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= _MESSAGE_MAX else text[: _MESSAGE_MAX - 3] + "..."
 
 
 def dsn_option(command: Command) -> Command:
@@ -83,12 +132,8 @@ def with_api(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def connect(dsn: str | None) -> Iterator[Api]:
-    with Api(require_dsn(dsn), application_name="awf-pg command line", on_notice=show_notice) as api:
+    with Api(require_dsn(dsn), application_name="awf-pg command line", on_notice=tell) as api:
         yield api
-
-
-def show_notice(message: str) -> None:
-    click.echo(message, err=True)
 
 
 def format_option(*formats: str, default: str | None = None) -> Callable[[Command], Command]:
@@ -103,13 +148,28 @@ def format_option(*formats: str, default: str | None = None) -> Callable[[Comman
 
 
 def out_option(command: Command) -> Command:
-    return click.option("--out", metavar="FILE", help="Write to a file instead of standard output.")(command)
+    option = click.option(
+        "--out", metavar="FILE", callback=not_empty, help="Write to a file instead of standard output."
+    )
+    return option(command)
+
+
+def not_empty(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an option that is given and empty: an unset variable of a script, most likely."""
+    if value == "":
+        raise click.BadParameter("it is empty")
+    return value
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """A stream that was closed before the start is None."""
+    return stream is not None and stream.isatty()
 
 
 @contextmanager
 def progress(length: int, label: str, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """A bar on standard error where that is a terminal; the block advances it."""
-    if not shown or length == 0 or not sys.stderr.isatty():
+    if not shown or length == 0 or not is_terminal(sys.stderr):
         yield lambda steps: None
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
@@ -119,9 +179,9 @@ def progress(length: int, label: str, *, shown: bool = True) -> Iterator[Callabl
 def json_value(text: str) -> Any:
     """An option's JSON value."""
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not JSON: {error}") from error
+        raise click.BadParameter(f"{error}: {text!r}") from error
 
 
 def pair(text: str) -> tuple[str, Any]:
@@ -130,9 +190,29 @@ def pair(text: str) -> tuple[str, Any]:
     if not separator or not name:
         raise click.BadParameter(f"{text!r} is not NAME=VALUE")
     try:
-        return name, json.loads(value)
+        return name, parse_json(value)
     except ValueError:
         return name, value
+
+
+def parse_json(text: str) -> Any:
+    """JSON with exact numbers; ValueError for what is none, a usage error for what no number can be."""
+    try:
+        return json.loads(text, parse_float=number, parse_constant=number)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise click.BadParameter("the JSON is nested too deeply") from error
+
+
+def number(text: str) -> Decimal:
+    """A finite number with all its digits: a float would round it."""
+    try:
+        if math.isfinite(float(text)):
+            return Decimal(text)
+    except (ValueError, ArithmeticError):
+        pass
+    raise click.BadParameter(f"{text} is not a finite number")
 
 
 def day(text: str) -> date:

@@ -18,7 +18,7 @@ import psycopg
 from awf_pg import embedded, installer, simulate
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import connect, progress
+from awf_pg.cli.base import connect, not_empty, progress
 from awf_pg.client import Awf
 from awf_pg.errors import AwfError
 from awf_pg.settings import Settings
@@ -49,7 +49,14 @@ class DemoError(AwfError, code="WF912", status=500):
 @click.option(
     "--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Threads that play them."
 )
-@click.option("--out", metavar="DIR", default="awf-demo", show_default=True, help="Folder of the reports.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="awf-demo",
+    callback=not_empty,
+    show_default=True,
+    help="Folder of the reports.",
+)
 @click.option(
     "--dsn", metavar="DSN", help="A database without the demo's experiment, in place of an own server."
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -10,7 +9,18 @@ import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import Command, format_option, json_value, moment, out_option, pair, with_api
+from awf_pg.cli.base import (
+    Command,
+    format_option,
+    json_value,
+    moment,
+    not_empty,
+    number,
+    out_option,
+    pair,
+    parse_json,
+    with_api,
+)
 from awf_pg.errors import InvalidState
 
 Body = dict[str, Any]
@@ -53,7 +63,7 @@ def experiment() -> None:
 def definition_options(command: Command) -> Command:
     """What create and update both take."""
     options: list[Callable[[Command], Command]] = [
-        click.option("--name", help="Title for people."),
+        click.option("--name", callback=not_empty, help="Title for people."),
         click.option(
             "--allocation", "allocations", type=pair, multiple=True, metavar="VARIATION=PERCENT",
             help="Share of a variation; the shares sum to 100. Repeat it.",
@@ -69,7 +79,9 @@ def definition_options(command: Command) -> Command:
         ),
         click.option("--start-at", type=moment, metavar="TIME", help="In force from this time on; ISO 8601."),
         click.option("--stop-at", type=moment, metavar="TIME", help="In force up to this time; ISO 8601."),
-        click.option("--coverage", type=float, help="Share of the units that take part, 0 to 1."),
+        click.option(
+            "--coverage", type=number, metavar="NUMBER", help="Share of the units that take part, 0 to 1."
+        ),
         click.option(
             "--set", "more", type=pair, multiple=True, metavar="KEY=JSON",
             help="Any other key of the document. Repeat it.",
@@ -145,7 +157,7 @@ def create(api: Api, key: str | None, file: TextIO | None, fmt: str, **options: 
     """
     body = _body(file, options)
     key = _key(key, body.pop("key", None))
-    _require_draft(body.pop("status", "draft"))
+    _require_draft(body.pop("status", None))
     arguments = {argument: body.pop(name) for name, argument in _ARGUMENTS.items() if name in body}
     if "name" not in arguments:
         raise click.UsageError("The experiment needs a name: --name.")
@@ -224,16 +236,16 @@ def _announce(document: Body, what: str, fmt: str) -> None:
         click.echo(f"experiment {document['key']} {what}, status {document['status']}")
 
 
-def _key(argument: str | None, in_body: Any) -> str:
+def _key(argument: str | None, in_body: Any) -> Any:
     if argument is None and in_body is None:
-        raise click.UsageError('The experiment needs a key: KEY, or "key" in the file.')
+        raise click.UsageError('The experiment needs a key: KEY, or "key" in the document (--file).')
     if argument is not None and in_body not in (None, argument):
-        raise click.UsageError(f"Two keys: {argument} on the command line, {in_body} in the file.")
-    return str(argument or in_body)
+        raise click.UsageError(f"Two keys: {argument} as KEY, {in_body} in --file or --set.")
+    return in_body if argument is None else argument
 
 
 def _require_draft(status: Any) -> None:
-    if status != "draft":
+    if status not in (None, "draft"):
         raise InvalidState(
             f'a new experiment is a draft, not "{status}"',
             hint="leave the status out; then: awf-pg experiment start KEY",
@@ -259,9 +271,11 @@ def _body(file: TextIO | None, options: dict[str, Any]) -> Body:
 
 def _read_document(file: TextIO) -> Body:
     try:
-        document = json.load(file)
+        document = parse_json(file.read().removeprefix("\ufeff"))
     except ValueError as error:
-        raise click.UsageError(f"{file.name} is not JSON: {error}") from error
+        raise click.UsageError(f"{file.name} is {error}") from error
+    except click.BadParameter as error:
+        raise click.UsageError(f"{file.name}: {error.message}") from error
     if not isinstance(document, dict):
         raise click.UsageError(f"{file.name} holds no JSON object.")
     return document

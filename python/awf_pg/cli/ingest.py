@@ -6,19 +6,21 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import click
 import psycopg
 
-from awf_pg.cli import output
-from awf_pg.cli.base import ERROR, dsn_option, progress, require_dsn
+from awf_pg.cli.base import ERROR, dsn_option, not_empty, progress, require_dsn, tell
 from awf_pg.connect import Source
 from awf_pg.copy import Writer, Written
 from awf_pg.errors import InvalidEvent, translated
-from awf_pg.event import Event, event_from_mapping
+from awf_pg.event import METRICS, Event, event_from_mapping, metric_name
 from awf_pg.settings import Settings
 
 _BAD_LINES_SHOWN = 10
@@ -27,19 +29,39 @@ _ATTEMPTS = 5
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--rejects", metavar="PATH", help="Where bad lines are kept; FILE.rejects.jsonl without it.")
+@click.option(
+    "--rejects",
+    metavar="PATH",
+    callback=not_empty,
+    help="Where bad lines are noted; FILE.rejects.jsonl without it. What is there already stays.",
+)
+@click.option(
+    "--keep-malformed", is_flag=True, help="Also keep the text of lines that are no JSON objects, as it is."
+)
+@click.option("--from-line", type=click.IntRange(min=1), default=1, help="Begin with this line.")
 @click.option(
     "--batch", type=click.IntRange(1, 100_000), default=5000, show_default=True, help="Events a batch."
 )
 @dsn_option
 @click.pass_context
-def ingest(ctx: click.Context, file: BinaryIO, rejects: str | None, batch: int, dsn: str | None) -> None:
+def ingest(
+    ctx: click.Context,
+    file: BinaryIO,
+    rejects: str | None,
+    keep_malformed: bool,
+    from_line: int,
+    batch: int,
+    dsn: str | None,
+) -> None:
     """Store the events of a JSON Lines file.
 
     FILE may be -, standard input. The keys are the columns of analytics_events, in snake_case or camelCase.
     id and ts are optional; an event that has both may be sent twice and is stored once. player_id may stand
-    in place of player_hash: it is hashed at once, with AWF_PLAYER_HASH_KEY. A bad line does not stop the
-    others.
+    in place of player_hash: it is hashed at once, with AWF_PLAYER_HASH_KEY.
+
+    A bad line does not stop the others. It is appended to the file of rejects, without what may name a
+    player. Of a line that is no JSON object only the place in FILE is noted: of standard input such lines
+    are lost, unless --keep-malformed keeps them.
 
     \b
     Example:
@@ -47,18 +69,26 @@ def ingest(ctx: click.Context, file: BinaryIO, rejects: str | None, batch: int, 
       zcat events.jsonl.gz | awf-pg ingest - --rejects bad.jsonl
     """
     source = Source(require_dsn(dsn), None, "awf-pg ingest")
+    path = Path(rejects or _default_rejects(file))
+    _require_another_file(file, path)
+    if keep_malformed:
+        tell(f"malformed lines are kept in {path} as they are: they may hold player ids")
     writer = Writer(source)
-    bad = Rejects(Path(rejects or _default_rejects(file)))
-    total = Written("direct", 0)
+    bad = Rejects(path, keep_malformed)
+    total, stored, done = Written("direct", 0), 0, False
     try:
         with translated(source.target), progress(_size(file), "ingest") as advance:
-            for events in _batches(_events(file, bad, advance), batch):
+            for stored_then, events in _batches(_events(file, bad, advance, from_line), batch):
                 total += _write(writer, events)
+                stored = stored_then
+        done = True
     finally:
         # After an interruption too: what has landed has landed.
         writer.close()
         bad.close()
         _summarize(total, bad)
+        if not done and stored:
+            tell(f"stored up to line {stored}; go on with --from-line {stored + 1}")
     if bad.count or total.rejected:
         ctx.exit(ERROR)
 
@@ -66,30 +96,80 @@ def ingest(ctx: click.Context, file: BinaryIO, rejects: str | None, batch: int, 
 class Rejects:
     """The lines that are no events, in a file that is made with the first of them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep_malformed: bool) -> None:
         self.path = path
         self.count = 0
+        self._keep_malformed = keep_malformed
+        self._run = datetime.now(UTC).isoformat()
         self._file: TextIO | None = None
 
-    def add(self, number: int, kept: dict[str, Any], error: InvalidEvent) -> None:
-        if self._file is None:
-            self._file = self._open()
-        record = {"line": number, "code": error.code, "error": error.message, **kept}
-        self._file.write(output.to_json(record) + "\n")
+    def add(self, line: Line, error: InvalidEvent, hash_player: Callable[[str], bytes]) -> None:
+        """Note a line; what is written and said holds no player id, only its hash."""
+        kept: dict[str, Any] = {}
+        message, hint = error.message, error.hint
+        if line.document is not None:
+            kept["event"] = _without_player(line.document, hash_player)
+            message, hint = _fault(kept["event"])
+        elif self._keep_malformed:
+            kept["text"] = line.raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+        place = {"line": line.number, "position": line.position, "bytes": len(line.raw)}
+        self._append({"run": self._run, **place, "code": error.code, "error": message, **kept})
         self.count += 1
         if self.count <= _BAD_LINES_SHOWN:
-            hint = f" ({error.hint})" if error.hint else ""
-            click.echo(f"line {number}: {error.message}{hint}", err=True)
+            tell(f"line {line.number}: {message}" + (f" ({hint})" if hint else ""))
 
-    def _open(self) -> TextIO:
+    def _append(self, record: dict[str, Any]) -> None:
         try:
-            return self.path.open("w", encoding="utf-8")
+            if self._file is None:
+                self._file = self.path.open("a", encoding="utf-8")
+            self._file.write(json.dumps(record, default=str) + "\n")
+            self._file.flush()
         except OSError as error:
             raise click.ClickException(f"{self.path} cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # Told when the line was written.
+                self._file.close()
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of the file, where it stands, and its JSON object once it is known to be one."""
+
+    number: int
+    position: int
+    raw: bytes
+    document: dict[str, Any] | None = None
+
+
+class _Hidden:
+    """Stands for a value that may hold a player id: it shows the value's type alone."""
+
+    def __init__(self, value: Any) -> None:
+        self._type = _TYPES[type(value)]
+
+    def __repr__(self) -> str:
+        return self._type
+
+
+_TYPES = {
+    str: "a text", int: "a number", float: "a number", bool: "a boolean", list: "a list", dict: "an object",
+}  # fmt: skip
+_TEXTS = {
+    "id", "ts", "session_id", "world_ref", "adventure_ref", "locale", "model", "experiment_key",
+    "variation_key", "created_at",
+}  # fmt: skip
+
+
+def _require_another_file(file: BinaryIO, rejects: Path) -> None:
+    """Compare the files and not their names: links, and standard input, have other names."""
+    try:
+        same = os.path.samestat(os.fstat(file.fileno()), rejects.stat())
+    except OSError:
+        return  # No file to compare with, and so none to destroy.
+    if same:
+        raise click.UsageError(f"{rejects} is the file to ingest: name another one for --rejects.")
 
 
 def _write(writer: Writer, events: list[Event]) -> Written:
@@ -102,18 +182,33 @@ def _write(writer: Writer, events: list[Event]) -> Written:
     return writer.write(events)
 
 
-def _events(file: BinaryIO, bad: Rejects, advance: Callable[[int], None]) -> Iterator[Event]:
+def _events(
+    file: BinaryIO, bad: Rejects, advance: Callable[[int], None], from_line: int
+) -> Iterator[tuple[int, Event]]:
+    """The events with the numbers of their lines."""
     hash_player = Settings.from_env().hash_player
-    for number, line in enumerate(file, start=1):
-        advance(len(line))
-        if not line.strip():
+    warned = False
+    for line in _lines(file, advance):
+        if line.number < from_line or not line.raw.strip():
             continue
-        document: Any = None
         try:
-            document = _object(line)
-            yield event_from_mapping(document, hash_player)
+            line.document = _object(line.raw)
+            event = event_from_mapping(line.document, hash_player)
         except InvalidEvent as error:
-            bad.add(number, _without_player(line, document, hash_player), error)
+            bad.add(line, error, hash_player)
+            continue
+        if not warned and not _can_be_repeated(line.document):
+            warned = True
+            tell(f"line {line.number} has no id or no ts: such lines are stored twice if they are sent again")
+        yield line.number, event
+
+
+def _lines(file: BinaryIO, advance: Callable[[int], None]) -> Iterator[Line]:
+    position = 0
+    for number, raw in enumerate(file, start=1):
+        yield Line(number, position, raw)
+        position += len(raw)
+        advance(len(raw))
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -126,29 +221,75 @@ def _object(line: bytes) -> dict[str, Any]:
     return document
 
 
-def _without_player(line: bytes, document: Any, hash_player: Callable[[str], bytes]) -> dict[str, Any]:
-    """What the reject file keeps of a line: no player id that can be read as one, only its hash."""
-    if not isinstance(document, dict):
-        return {"text": line.decode("utf-8", "backslashreplace").rstrip("\r\n")}
-    event = dict(document)
-    for name in ("player_id", "playerId"):
-        if name in event:
-            event["player_hash"] = hash_player(str(event.pop(name))).hex()
-    for name in ("player_hash", "playerHash"):
-        if not re.fullmatch("[0-9a-fA-F]{64}", str(event.get(name))):
-            event.pop(name, None)  # It may be a raw id in the wrong field.
-    return {"event": event}
+def _can_be_repeated(document: dict[str, Any]) -> bool:
+    given = {_field(key) for key, value in document.items() if value is not None}
+    return {"id", "ts"} <= given
 
 
-def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
+def _field(key: str) -> str:
+    """The field that a key names, in snake_case, camelCase or any other case."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
+
+
+def _without_player(document: dict[str, Any], hash_player: Callable[[str], bytes]) -> dict[str, Any]:
+    """The event with nothing in it that may be a raw player id."""
+    fields = {_field(key): value for key, value in document.items() if value is not None}
+    kept = {_name(name): _kept(name, value) for name, value in fields.items()}
+    player_id = fields.get("player_id")
+    if isinstance(player_id, str):
+        del kept["player_id"]
+        kept.setdefault("player_hash", hash_player(player_id).hex())
+    return kept
+
+
+def _kept(name: str, value: Any) -> Any:
+    """What is kept of a field's value."""
+    if name == "player_hash" and isinstance(value, str):
+        return value if re.fullmatch("[0-9a-fA-F]{64}", value) else "(not 64 hex digits)"
+    if name == "metrics" and isinstance(value, Mapping):
+        return {
+            _name(metric): item if isinstance(item, int | float) else _Hidden(item)
+            for metric, item in value.items()
+            if item is not None and not (metric == "model" and isinstance(item, str))
+        }
+    if name == "assignments" and isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return [_kept_assignment(item) for item in value]
+    if name in _TEXTS and isinstance(value, str | int | float):
+        return value
+    return _Hidden(value)
+
+
+def _kept_assignment(item: dict[str, Any]) -> dict[str, Any]:
+    given = {key: item[key] for key in ("experiment", "variation") if item.get(key) is not None}
+    return {key: value if isinstance(value, str) else _Hidden(value) for key, value in given.items()}
+
+
+def _name(name: str) -> str:
+    """A name that a field may have; anything else in its place may be a player id."""
+    known = metric_name(name) in METRICS or re.fullmatch("[A-Za-z_]{1,40}", name)
+    return name if known else "(hidden)"
+
+
+def _fault(event: dict[str, Any]) -> tuple[str, str | None]:
+    """What is wrong with an event, in words that repeat only what is kept of it."""
+    try:
+        event_from_mapping(event, lambda _: b"")
+    except InvalidEvent as error:
+        return error.message, error.hint
+    return "not an event", None
+
+
+def _batches(numbered: Iterable[tuple[int, Event]], size: int) -> Iterator[tuple[int, list[Event]]]:
+    """Batches, each with the number of its last line."""
     batch: list[Event] = []
-    for event in events:
+    number = 0
+    for number, event in numbered:
         batch.append(event)
         if len(batch) == size:
-            yield batch
+            yield number, batch
             batch = []
     if batch:
-        yield batch
+        yield number, batch
 
 
 def _summarize(total: Written, bad: Rejects) -> None:
@@ -158,12 +299,11 @@ def _summarize(total: Written, bad: Rejects) -> None:
     )
     if bad.count:
         more = bad.count - _BAD_LINES_SHOWN
-        click.echo(f"{f'{more:,} more bad lines; ' if more > 0 else ''}all are kept in {bad.path}", err=True)
+        tell(f"{f'{more:,} more bad lines; ' if more > 0 else ''}all are kept in {bad.path}")
     if total.rejected:
-        click.echo(
+        tell(
             "rejected events are kept with their reasons: "
-            "SELECT reason, detail, event FROM awf.rejected_events ORDER BY id DESC",
-            err=True,
+            "SELECT reason, detail, event FROM awf.rejected_events ORDER BY id DESC"
         )
 
 

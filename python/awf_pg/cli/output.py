@@ -174,7 +174,10 @@ def _chain(first: Row | None, rest: Iterator[Row]) -> Iterator[Row]:
 @contextmanager
 def _destination(out: str | None) -> Iterator[TextIO]:
     if out is None or out == "-":
+        if sys.stdout is None:
+            raise click.ClickException("standard output is closed")
         yield sys.stdout
+        sys.stdout.flush()  # A full disk shows now, not when Python ends.
         return
     try:
         with Path(out).open("w", encoding="utf-8", newline="") as file:

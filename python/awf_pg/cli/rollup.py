@@ -10,7 +10,8 @@ import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import day, format_option, out_option, progress, with_api
+from awf_pg.cli.base import day, format_option, is_terminal, out_option, progress, with_api
+from awf_pg.errors import InvalidDateRange
 
 # A backfill is asked for in this many parts at most, so that progress shows and no transaction runs for long.
 _PARTS = 100
@@ -55,7 +56,14 @@ def backfill_days(api: Api, days: int, until: date | None, fmt: str, out: str | 
       awf-pg rollup backfill 7
     """
     last = until or datetime.now(UTC).date()
-    _write(api, _backfill(api, last - timedelta(days=days - 1), last, out), fmt, out)
+    try:
+        first = last - timedelta(days=days - 1)
+    except OverflowError as error:
+        raise InvalidDateRange(
+            f"{days} days up to {last} begin before the year 1",
+            hint="ask for fewer days, or name the first one: awf-pg backfill FROM TO",
+        ) from error
+    _write(api, _backfill(api, first, last, out), fmt, out)
 
 
 @rollup.command()
@@ -101,7 +109,7 @@ def _write(api: Api, rows: Iterable[output.Row], fmt: str, out: str | None) -> N
 def _backfill(api: Api, first: date, last: date, out: str | None) -> Iterator[output.Row]:
     parts = list(_parts(first, last))
     # Rows on the terminal and a bar on the same terminal would overwrite each other.
-    with progress(len(parts), "backfill", shown=out is not None or not sys.stdout.isatty()) as advance:
+    with progress(len(parts), "backfill", shown=out is not None or not is_terminal(sys.stdout)) as advance:
         for part in parts:
             yield from api.backfill(*part)
             advance(1)
@@ -111,7 +119,7 @@ def _parts(first: date, last: date) -> Iterator[tuple[date, date]]:
     """The range in pieces; a reversed one in a single piece, for the database to refuse."""
     days = (last - first).days + 1
     step = timedelta(days=max(1, -(-days // _PARTS)))
-    while first + step <= last:
+    while last - first >= step:
         yield first, first + step - timedelta(days=1)
         first += step
     yield first, last

@@ -14,6 +14,7 @@ declare
     v_weights double precision[] := p_weights;
     v_sum double precision := 0;
     v_low double precision := 0;
+    v_width double precision;
     v_ranges jsonb := '[]'::jsonb;
 begin
     -- Summed one by one from the left: sum() over floats may take another order, and another result.
@@ -24,7 +25,9 @@ begin
         v_weights := awf.equal_weights(p_variations);
     end if;
     for i in 1 .. cardinality(v_weights) loop
-        v_ranges := v_ranges || jsonb_build_array(jsonb_build_array(v_low, v_low + v_coverage * v_weights[i]));
+        -- PostgreSQL refuses a product that is too small for a float; to a hash of four decimals it is zero.
+        v_width := case when v_coverage < 1e-100 or abs(v_weights[i]) < 1e-100 then 0 else v_coverage * v_weights[i] end;
+        v_ranges := v_ranges || jsonb_build_array(jsonb_build_array(v_low, v_low + v_width));
         v_low := v_low + v_weights[i];
     end loop;
     return v_ranges;
