@@ -49,7 +49,7 @@ docs: build packages ## write docs/sql-reference.md anew from the comments of th
 	$(BIN)/python tools/sql_reference.py
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) build dist python/awf_pg/_sql .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist awf-demo python/awf_pg/_sql .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 packages:

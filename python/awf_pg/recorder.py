@@ -205,7 +205,7 @@ class Recorder:
         with self._changed:
             self._stats.flush_failures += 1
             self._stats.last_error = reason
-        _log.warning("a batch of %d events was not stored, it will be sent again: %s", size, reason)
+        _log.warning("a batch of %d events was not stored, it stays queued: %s", size, reason)
 
     def _wait_to_retry(self, attempt: int) -> bool:
         """Wait a random, growing time, which flush() cuts short; False when closing leaves no more time."""

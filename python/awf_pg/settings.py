@@ -77,7 +77,8 @@ class Settings:
             raise ConfigurationError(
                 "AWF_PLAYER_HASH_KEY is not set",
                 detail="players are recorded by keyed hashes of their ids only",
-                hint=f"set it to a secret of at least {MIN_KEY_BYTES} bytes, or set ANALYTICS_ENABLED=false",
+                hint=f"set it to a secret of at least {MIN_KEY_BYTES} bytes, the same for every client; "
+                "a game that records nothing sets ANALYTICS_ENABLED=false instead",
             )
         return self.player_hash_key.encode()
 

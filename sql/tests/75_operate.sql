@@ -127,7 +127,8 @@ select
     )
 from (values ('awf_reader'), ('awf_analyst'), ('awf_admin')) as r (role);
 select results_eq(
-    $$select pg_temp.private_functions_of('awf_writer')$$, array['_caller', '_fnv1a', '_now'], 'awf_writer needs three, beside those of matches()'
+    $$select pg_temp.private_functions_of('awf_writer')$$, array['_caller', '_fnv1a', '_now'],
+    'awf_writer needs three, beside those of matches()'
 );
 select results_eq($$select pg_temp.private_functions_of('pgtap_none')$$, '{}'::text[], 'who was not admitted may call none');
 

@@ -143,7 +143,7 @@ def format_option(*formats: str, default: str | None = None) -> Callable[[Comman
         type=click.Choice(formats),
         default=default or formats[0],
         show_default=True,
-        help="A table for people, JSON or CSV with every column for programs.",
+        help="The table is for people and picks columns; the other formats have them all.",
     )
 
 
