@@ -389,7 +389,8 @@ def _membership(members: Any) -> Test:
     def test(value: Any) -> bool:
         if _is_list(value):
             return any(not _is_container(one) and test(one) for one in value)
-        return not _is_container(value) and (_kind(value), _comparable(value)) in held
+        # What JSON does not know, a set for example, is a member of nothing.
+        return isinstance(value, str | int | float | None) and (_kind(value), _comparable(value)) in held
 
     return test
 
