@@ -82,6 +82,14 @@ class Event:
         }
 
 
+_SNAKE_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def field_name(key: str) -> str:
+    """The field that a key names, in snake_case, camelCase or any other case."""
+    return _SNAKE_CASE.sub("_", key).lower()
+
+
 def metric_name(name: str) -> str:
     """The name that a metric is stored under: a standard one may also be given in snake_case."""
     return _STANDARD.get(name, name)
@@ -111,7 +119,7 @@ def event_from_mapping(source: Mapping[str, Any], hash_player: Callable[[str], b
     for key in source:
         if not isinstance(key, str):
             raise TypeError(f"the fields of an event are named by a str, not {type(key).__name__}")
-    fields = {_SNAKE_CASE.sub("_", key).lower(): value for key, value in source.items() if value is not None}
+    fields = {field_name(key): value for key, value in source.items() if value is not None}
     for key in fields:
         if key not in _FIELDS:
             raise InvalidEvent(f"unknown field {key!r}", hint=f"known fields: {', '.join(sorted(_FIELDS))}")
@@ -134,8 +142,7 @@ def event_from_mapping(source: Mapping[str, Any], hash_player: Callable[[str], b
     return event
 
 
-_SNAKE_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_STANDARD = {_SNAKE_CASE.sub("_", name).lower(): name for name in METRICS}
+_STANDARD = {field_name(name): name for name in METRICS}
 _FIELDS = {
     "id", "ts", "session_id", "player_hash", "player_id", "world_ref", "adventure_ref", "locale", "model",
     "experiment_key", "variation_key", "assignments", "metrics", "created_at",

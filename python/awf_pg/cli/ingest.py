@@ -20,7 +20,7 @@ from awf_pg.cli.base import ERROR, dsn_option, not_empty, progress, require_dsn,
 from awf_pg.connect import Source
 from awf_pg.copy import Writer, Written
 from awf_pg.errors import InvalidEvent, translated
-from awf_pg.event import METRICS, Event, event_from_mapping, metric_name
+from awf_pg.event import METRICS, Event, event_from_mapping, field_name, metric_name
 from awf_pg.settings import Settings
 
 _BAD_LINES_SHOWN = 10
@@ -222,18 +222,13 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _can_be_repeated(document: dict[str, Any]) -> bool:
-    given = {_field(key) for key, value in document.items() if value is not None}
+    given = {field_name(key) for key, value in document.items() if value is not None}
     return {"id", "ts"} <= given
-
-
-def _field(key: str) -> str:
-    """The field that a key names, in snake_case, camelCase or any other case."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
 
 
 def _without_player(document: dict[str, Any], hash_player: Callable[[str], bytes]) -> dict[str, Any]:
     """The event with nothing in it that may be a raw player id."""
-    fields = {_field(key): value for key, value in document.items() if value is not None}
+    fields = {field_name(key): value for key, value in document.items() if value is not None}
     kept = {_name(name): _kept(name, value) for name, value in fields.items()}
     player_id = fields.get("player_id")
     if isinstance(player_id, str):
