@@ -2,3 +2,18 @@
 
 drop function if exists awf._pick_variation(jsonb, text, text, timestamptz);
 drop function if exists awf._evaluate(jsonb, text, text, jsonb, timestamptz);
+drop function if exists awf._pick_variation(jsonb, text, text, jsonb, timestamptz);
+drop function if exists awf._evaluate(jsonb, text, text, jsonb, jsonb, timestamptz);
+drop function if exists awf._experiment_config(bigint);
+drop function if exists awf._find_experiment(text, boolean);
+drop function if exists awf._variation_id(text, text);
+drop function if exists awf.assign(text, text, text, jsonb, timestamptz);
+drop function if exists awf.turn_params(text, text, jsonb, jsonb, timestamptz);
+drop function if exists awf.list_experiments(text);
+drop function if exists awf.update_experiment(text, jsonb);
+drop function if exists awf.start_experiment(text);
+drop function if exists awf.stop_experiment(text);
+drop function if exists awf.create_variation(text, text, jsonb);
+drop function if exists awf.update_variation(text, text, jsonb);
+drop function if exists awf.delete_variation(text, text);
+drop function if exists awf.experiment_report(text, date, date, text[]);

@@ -12,7 +12,7 @@ as $$
     select k.kind, f.name
     from (values ('reader'), ('analyst'), ('writer'), ('admin')) as k (kind)
     cross join (
-        values ('version'), ('_now'), ('_caller'), ('hash_unit'), ('_fnv1a'), ('equal_weights'), ('bucket_ranges'),
+        values ('version'), ('_now'), ('_caller'), ('hash_unit'), ('in_namespace'), ('sticky_assignments'), ('_fnv1a'), ('equal_weights'), ('bucket_ranges'),
         ('choose_variation'), ('matches'), ('_condition_fault'), ('_entries_fault'), ('_list_fault'), ('_value_fault'),
         ('_operator_fault'), ('_scalars_fault'), ('_regex_fault'), ('_repeat_bound'), ('_value_operators'), ('_tests_value'),
         ('_meets_condition'), ('_meets_any'), ('_meets_value'), ('_meets_operator'), ('_meets_all'), ('_meets_element'),
@@ -25,7 +25,13 @@ as $$
     cross join (
         values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
         ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('experiment_report'), ('analytics_stats'), ('assign'),
-        ('active_config')
+        ('active_config'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates')
+    ) as f (name)
+    union all
+    select k.kind, f.name
+    from (values ('analyst'), ('admin')) as k (kind)
+    cross join (
+        values ('assign_many'), ('explain_assignment'), ('simulate_assignment'), ('verify_assignments'), ('list_overrides')
     ) as f (name)
     union all
     select k.kind, f.name
@@ -38,7 +44,9 @@ as $$
     select 'admin', f.name
     from (
         values ('create_experiment'), ('update_experiment'), ('delete_experiment'), ('start_experiment'), ('stop_experiment'),
-        ('create_variation'), ('update_variation'), ('delete_variation'), ('set_setting'), ('set_player_hash_key'),
+        ('create_variation'), ('update_variation'), ('delete_variation'), ('open_phase'), ('set_ramp'), ('advance_ramp'),
+        ('set_override'), ('create_layer'), ('set_holdout'), ('delete_layer'), ('create_from_template'), ('save_template'),
+        ('delete_template'), ('set_setting'), ('set_player_hash_key'),
         ('refresh_rollups'), ('rollup_daily'), ('backfill')
     ) as f (name);
 $$;

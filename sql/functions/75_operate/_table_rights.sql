@@ -14,6 +14,10 @@ as $$
         ('experiments', 'select'),
         ('experiment_variations', 'select'),
         ('variation_ids', 'select'),
+        ('experiment_phases', 'select'),
+        ('experiment_templates', 'select'),
+        ('layers', 'select'),
+        ('layer_claims', 'select'),
         ('dimensions', 'select'),
         ('settings', 'select'),
         ('knobs', 'select'),
@@ -26,6 +30,7 @@ as $$
     raw (relation, privilege) as (
         values
         ('exposures', 'select'),
+        ('experiment_overrides', 'select'),
         ('turn_events', 'select'),
         ('analytics_events', 'select'),
         ('ingest_log', 'select'),
