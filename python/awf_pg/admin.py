@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,6 +29,7 @@ Rows = list[dict[str, Any]]
 Notice = Callable[[str], None]
 Moment = datetime | str
 Day = date | str
+Number = Decimal | int | float
 
 
 class Api:
@@ -105,32 +106,115 @@ class Api:
     def list_experiments(self, status: str | None = None) -> Rows:
         return self._rows("list_experiments", p_status=status)
 
-    def update_experiment(self, key: str, changes: Any) -> Document:
-        return self._document("update_experiment", key, _json(changes))
+    def update_experiment(self, key: str, changes: Any, revision: int | None = None) -> Document:
+        return self._document("update_experiment", key, _json(changes), p_revision=revision)
 
     def delete_experiment(self, key: str) -> None:
         self._rows("delete_experiment", key)
 
-    def start_experiment(self, key: str) -> Document:
-        return self._document("start_experiment", key)
+    def start_experiment(self, key: str, revision: int | None = None) -> Document:
+        return self._document("start_experiment", key, p_revision=revision)
 
-    def stop_experiment(self, key: str) -> Document:
-        return self._document("stop_experiment", key)
+    def stop_experiment(self, key: str, conclusion: str | None = None) -> Document:
+        return self._document("stop_experiment", key, p_conclusion=conclusion)
 
-    def create_variation(self, experiment_key: str, variation_key: str, params: Any = None) -> Document:
-        return self._document("create_variation", experiment_key, variation_key, p_params=_json(params))
+    def create_variation(
+        self, experiment_key: str, variation_key: str, params: Any = None, revision: int | None = None
+    ) -> Document:
+        return self._document(
+            "create_variation", experiment_key, variation_key, p_params=_json(params), p_revision=revision
+        )
 
-    def update_variation(self, experiment_key: str, variation_key: str, params: Any) -> Document:
-        return self._document("update_variation", experiment_key, variation_key, _json(params))
+    def update_variation(
+        self, experiment_key: str, variation_key: str, params: Any, revision: int | None = None
+    ) -> Document:
+        return self._document(
+            "update_variation", experiment_key, variation_key, _json(params), p_revision=revision
+        )
 
-    def delete_variation(self, experiment_key: str, variation_key: str) -> None:
-        self._rows("delete_variation", experiment_key, variation_key)
+    def delete_variation(self, experiment_key: str, variation_key: str, revision: int | None = None) -> None:
+        self._rows("delete_variation", experiment_key, variation_key, p_revision=revision)
 
     def list_variations(self, experiment_key: str) -> Rows:
         return self._rows("list_variations", experiment_key)
 
     def active_config(self) -> Document:
         return self._document("active_config")
+
+    # Phases, ramps and overrides
+
+    def open_phase(
+        self, key: str, changes: Any = None, previous: str | None = None, revision: int | None = None
+    ) -> Document:
+        return self._document(
+            "open_phase", key, p_changes=_json(changes), p_previous=previous, p_revision=revision
+        )
+
+    def list_phases(self, key: str) -> Rows:
+        return self._rows("list_phases", key)
+
+    def set_ramp(self, key: str, steps: Any, revision: int | None = None) -> Document:
+        return self._document("set_ramp", key, _json(steps), p_revision=revision)
+
+    def advance_ramp(self, key: str) -> Document:
+        return self._document("advance_ramp", key)
+
+    def set_override(
+        self, key: str, unit_id: str, variation_key: str | None, note: str | None = None
+    ) -> None:
+        self._rows("set_override", key, unit_id, variation_key, p_note=note)
+
+    def list_overrides(self, key: str) -> Rows:
+        return self._rows("list_overrides", key)
+
+    # Layers and templates
+
+    def create_layer(
+        self,
+        key: str,
+        hash_basis: str | None = None,
+        description: str | None = None,
+        holdout: Number | None = None,
+    ) -> Document:
+        return self._document(
+            "create_layer",
+            key,
+            p_hash_basis=hash_basis,
+            p_description=description,
+            p_holdout=_numeric(holdout),
+        )
+
+    def list_layers(self) -> Rows:
+        return self._rows("list_layers")
+
+    def layer_map(self, key: str) -> Rows:
+        return self._rows("layer_map", key)
+
+    def set_holdout(self, layer_key: str, share: Number) -> None:
+        self._rows("set_holdout", layer_key, _numeric(share))
+
+    def delete_layer(self, key: str) -> None:
+        self._rows("delete_layer", key)
+
+    def list_templates(self) -> Rows:
+        return self._rows("list_templates")
+
+    def save_template(self, key: str, experiment_key: str, description: str | None = None) -> Document:
+        return self._document("save_template", key, experiment_key, p_description=description)
+
+    def delete_template(self, key: str) -> None:
+        self._rows("delete_template", key)
+
+    def create_from_template(
+        self, template: str, key: str, name: str | None = None, changes: Any = None
+    ) -> Document:
+        return self._document(
+            "create_from_template",
+            template,
+            _of_type("key", key, str),
+            p_name=_of_type("name", name, str),
+            p_changes=_json(changes),
+        )
 
     # Assignment in the database
 
@@ -141,6 +225,7 @@ class Api:
         player_hash: str | None = None,
         attributes: Mapping[str, Any] | None = None,
         at: Moment | None = None,
+        opted_in: bool | None = None,
     ) -> str | None:
         variation: str | None = self._value(
             "assign",
@@ -149,8 +234,45 @@ class Api:
             p_player_hash=player_hash,
             p_attributes=_json(attributes),
             p_at=at,
+            p_opted_in=opted_in,
         )
         return variation
+
+    def explain_assignment(
+        self,
+        experiment_key: str,
+        session_id: str | None,
+        player_hash: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        at: Moment | None = None,
+        opted_in: bool | None = None,
+    ) -> Rows:
+        return self._rows(
+            "explain_assignment",
+            experiment_key,
+            session_id,
+            p_player_hash=player_hash,
+            p_attributes=_json(attributes),
+            p_at=at,
+            p_opted_in=opted_in,
+        )
+
+    def assign_many(
+        self,
+        key: str,
+        units: Sequence[str],
+        attributes: Mapping[str, Any] | None = None,
+        at: Moment | None = None,
+    ) -> Rows:
+        return self._rows("assign_many", key, list(units), p_attributes=_json(attributes), p_at=at)
+
+    def simulate_assignment(
+        self, key: str, units: int | None = None, attributes: Mapping[str, Any] | None = None
+    ) -> Rows:
+        return self._rows("simulate_assignment", key, p_units=units, p_attributes=_json(attributes))
+
+    def verify_assignments(self, key: str, grace: timedelta | str | None = None) -> Rows:
+        return self._rows("verify_assignments", key, p_grace=grace)
 
     def turn_params(
         self,
@@ -159,6 +281,8 @@ class Api:
         defaults: Mapping[str, Any] | None = None,
         attributes: Mapping[str, Any] | None = None,
         at: Moment | None = None,
+        opted_in: bool | None = None,
+        sticky: Any = None,
     ) -> Document:
         return self._document(
             "turn_params",
@@ -167,7 +291,15 @@ class Api:
             p_defaults=_json(defaults),
             p_attributes=_json(attributes),
             p_at=at,
+            p_opted_in=opted_in,
+            p_sticky=_json(sticky),
         )
+
+    def in_namespace(self, value: str | None, namespace: Any) -> bool:
+        return bool(self._value("in_namespace", value, _json(namespace)))
+
+    def sticky_assignments(self, documents: Any, units: Any) -> Document:
+        return self._document("sticky_assignments", _json(documents), _json(units))
 
     def hash_player(self, player_id: str) -> str:
         return str(self._value("hash_player", player_id))
@@ -263,6 +395,11 @@ def _dumps(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_dumps, value)) + "]"
     return json.dumps(value)
+
+
+def _numeric(value: Number | None) -> Decimal | None:
+    """PostgreSQL takes no double for a numeric argument."""
+    return None if value is None else Decimal(str(value))
 
 
 def _of_type(name: str, value: Any, *types: type) -> Any:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import psycopg.conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from awf_pg.errors import ConfigurationError
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 Connection = psycopg.Connection[Any]
 
 CONNECT_TIMEOUT_S = 5
+
+# A connection that mostly waits does not notice by itself that the other side has gone.
+_WATCHED = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class Source:
@@ -39,6 +47,14 @@ class Source:
         """A connection inside a transaction, which commits at the end of the block."""
         return self._own() if self._pool is None else self._borrowed(self._pool)
 
+    def open(self) -> Connection:
+        """Another connection, the caller's to keep and to close; where there is a pool, beside the pool."""
+        return _connect(_WATCHED | self._opened_by())
+
+    def database(self) -> str:
+        """Host, port and database that the connections lead to."""
+        return describe(self._opened_by())
+
     def close(self) -> None:
         """Close the own connection; the next use opens another."""
         with self._turn:
@@ -46,13 +62,16 @@ class Source:
             if connection is not None:
                 connection.close()
 
+    def _opened_by(self) -> dict[str, Any]:
+        if self._pool is None:
+            return self._parameters
+        return _parameters(dsn_of(self._pool), self._application_name)
+
     @contextmanager
     def _own(self) -> Iterator[Connection]:
         with self._turn:
             if self._connection is None or self._connection.closed:
-                self._connection = psycopg.connect(
-                    **self._parameters, autocommit=True, prepare_threshold=None
-                )
+                self._connection = _connect(self._parameters)
             with self._connection.transaction():
                 yield self._connection
 
@@ -82,6 +101,24 @@ def describe(parameters: dict[str, Any]) -> str:
     return f"{host}, port {port}, database {database}"
 
 
+def dsn_of(pool: ConnectionPool[Any]) -> str:
+    """How the connections of a pool are opened."""
+    keywords = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    conninfo: Any = pool.conninfo
+    given: Any = pool.kwargs
+    parameters = (given() if callable(given) else given) or {}
+    dsn = make_conninfo(
+        conninfo() if callable(conninfo) else conninfo,
+        **{name: value for name, value in parameters.items() if name in keywords},
+    )
+    # Nothing at all means what the environment says, but would read like no database.
+    return dsn or f"connect_timeout={CONNECT_TIMEOUT_S}"
+
+
+def _connect(parameters: dict[str, Any]) -> Connection:
+    return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+
+
 def _parameters(dsn: str | None, application_name: str) -> dict[str, Any]:
     if not dsn:
         raise ConfigurationError(
@@ -90,7 +127,7 @@ def _parameters(dsn: str | None, application_name: str) -> dict[str, Any]:
         )
     defaults = {"application_name": application_name, "connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        return defaults | psycopg.conninfo.conninfo_to_dict(dsn)
+        return defaults | conninfo_to_dict(dsn)
     except psycopg.Error:
         # The text of the error would repeat a part of the DSN, and so perhaps the password.
         raise ConfigurationError(

@@ -177,8 +177,10 @@ class _Dimensions:
 
     def __init__(self) -> None:
         self._ids: dict[str, dict[str, int]] = {
-            kind: {} for kind in ("variation", "world", "adventure", "locale", "model")
+            kind: {} for kind in ("world", "adventure", "locale", "model")
         }
+        # "experiment/variation": its number in each phase, the latest phase first; None where it has none.
+        self._variations: defaultdict[str, list[tuple[datetime | None, int | None]]] = defaultdict(list)
 
     def clear(self) -> None:
         for known in self._ids.values():
@@ -186,10 +188,9 @@ class _Dimensions:
 
     def load(self, source: Source, events: Iterable[Event]) -> None:
         """Ask for the numbers not known yet, in a transaction of its own that nothing rolls back."""
-        # An experiment may be made anew under its key, so variations are asked for with every batch.
-        self._ids["variation"].clear()
-        unknown = self._unknown(events)
         # The variations first: the careful path needs their numbers even where a text is refused here.
+        self._load_variations(source, events)
+        unknown = self._unknown(events)
         for kind in self._ids:
             values = unknown.get(kind)
             if not values:
@@ -204,6 +205,16 @@ class _Dimensions:
             pairs = zip(wanted, found[0], strict=True)
             known.update((value, number) for value, number in pairs if number is not None)
 
+    def _load_variations(self, source: Source, events: Iterable[Event]) -> None:
+        """An experiment may be made anew or open another phase, so they are asked for with every batch."""
+        self._variations.clear()
+        named = {"/".join(one) for event in events for one in event.assignments if not isinstance(one, int)}
+        if wanted := sorted(filter(_is_storable, named)):
+            query = "select variation, from_at, id from awf.variation_numbers(%s)"
+            with source.transaction() as connection:
+                for key, from_at, number in execute(connection, query, [wanted]):
+                    self._variations[key].insert(0, (from_at, number))
+
     def _unknown(self, events: Iterable[Event]) -> dict[str, set[str]]:
         wanted: defaultdict[str, set[str]] = defaultdict(set)
         worlds, adventures = self._ids["world"], self._ids["adventure"]
@@ -217,9 +228,6 @@ class _Dimensions:
                 wanted["locale"].add(event.locale)
             if event.model is not None and event.model not in models:
                 wanted["model"].add(event.model)
-            for assignment in event.assignments:
-                if not isinstance(assignment, int):
-                    wanted["variation"].add("/".join(assignment))
         return wanted
 
     def direct_row(self, event: Event) -> Row:
@@ -241,15 +249,20 @@ class _Dimensions:
         return row
 
     def _assignments(self, event: Event) -> bytes | None:
-        numbers = []
-        for assignment in event.assignments:
-            if not isinstance(assignment, int):
-                key = "/".join(assignment)
-                if key not in self._ids["variation"]:
-                    raise _Refusal("unknown_variation", f"there is no variation {key}")
-                assignment = self._ids["variation"][key]
-            numbers.append(assignment)
-        return _array(tuple(numbers)) if numbers else None
+        numbers = tuple(
+            one if isinstance(one, int) else self._variation("/".join(one), event.ts)
+            for one in event.assignments
+        )
+        return _array(numbers) if numbers else None
+
+    def _variation(self, key: str, ts: datetime) -> int:
+        """The number that the variation had at that moment."""
+        for from_at, number in self._variations.get(key, ()):
+            if from_at is None or from_at <= ts:
+                if number is not None:
+                    return number
+                break
+        raise _Refusal("unknown_variation", f"there is no variation {key}")
 
 
 def _head(event: Event) -> Row:

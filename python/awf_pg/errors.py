@@ -101,6 +101,42 @@ class InvalidCondition(AwfError, code="WF113", status=422):
     """The condition is malformed."""
 
 
+class RevisionConflict(AwfError, code="WF114", status=409):
+    """The experiment has changed since the revision that the change was made for."""
+
+
+class SlotsTaken(AwfError, code="WF115", status=409):
+    """Another experiment or the holdout has slots that this one needs."""
+
+
+class KnobConflict(AwfError, code="WF116", status=409):
+    """Another experiment outside the layer sets the same knob at the same time."""
+
+
+class LayerNotFound(AwfError, code="WF117", status=404):
+    """No layer has this key."""
+
+
+class LayerExists(AwfError, code="WF118", status=409):
+    """A layer of this key exists already."""
+
+
+class TemplateNotFound(AwfError, code="WF119", status=404):
+    """No template has this key."""
+
+
+class TemplateExists(AwfError, code="WF120", status=409):
+    """A template of this key exists already, or comes with the system."""
+
+
+class InvalidRamp(AwfError, code="WF121", status=422):
+    """The ramp is malformed, or its steps do not rise."""
+
+
+class InvalidSlots(AwfError, code="WF122", status=422):
+    """The slots of a layer are malformed."""
+
+
 class InvalidEvent(AwfError, code="WF201", status=422):
     """An event lacks a field or has a malformed one."""
 

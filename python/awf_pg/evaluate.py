@@ -1,14 +1,15 @@
 """Assignment and turn parameters, evaluated from the configuration document without a database.
 
-The hash, the weights and the ranges are GrowthBook's. `Evaluator` gives the answer of `awf.turn_params()` for
-every input. What does not depend on the turn (types, ranges, guardrails, conditions, dates, the hash of the
-seed) is worked out once when the document arrives.
+The hash, the weights, the ranges, the namespaces and the sticky assignments are GrowthBook's. `Evaluator`
+gives the answer of `awf.turn_params()` for every input. What does not depend on the turn is worked out once:
+values and conditions when the document arrives, and the phases in force when a turn first asks about a time.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -20,8 +21,9 @@ from awf_pg.conditions import Condition
 Params = dict[str, Any]
 Exposure = dict[str, Any]
 Invalid = dict[str, Any]
+Assignments = Mapping[str, str]
 
-EMPTY_CONFIG: Mapping[str, Any] = {"version": 1, "revision": 0, "knobs": {}, "experiments": []}
+EMPTY_CONFIG: Mapping[str, Any] = {"version": 2, "revision": 0, "knobs": {}, "experiments": []}
 
 _FNV_OFFSET = 0x811C9DC5
 _FNV_PRIME = 0x01000193
@@ -31,13 +33,21 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Evaluation:
-    """The parameters of a turn, the variations it is exposed to, and the values not used as given."""
+    """The parameters of a turn and where they come from.
+
+    `exposures` are the variations that the turn counts for, `forced` those of an override, which it does not
+    count for. `invalid` are the values that were not used as given. `sticky` is what its units keep, as
+    {"<experiment>__<bucketVersion>": variation}. `reasons` says for each experiment what decided.
+    """
 
     params: Params
     exposures: list[Exposure]
     invalid: list[Invalid]
+    forced: list[Exposure]
+    sticky: dict[str, str]
+    reasons: dict[str, str]
 
 
 def hash_unit(seed: str, value: str, version: int) -> float | None:
@@ -45,7 +55,7 @@ def hash_unit(seed: str, value: str, version: int) -> float | None:
     if version == 2:
         return _second_round(_fnv1a(value, _fnv1a(seed)))
     if version == 1:
-        return _fnv1a(seed, _fnv1a(value)) % 1000 / 1000
+        return _thousandths(seed, _fnv1a(value))
     return None
 
 
@@ -80,14 +90,78 @@ def choose_variation(n: float, ranges: Sequence[Sequence[float]]) -> int:
     return -1
 
 
+def in_namespace(value: str, namespace: Sequence[Any]) -> bool:
+    """Whether a unit falls into the part [low, high) of a layer; a namespace is [layer, low, high]."""
+    return _holds(_namespace(namespace), _fnv1a(value))
+
+
+def sticky_assignments(documents: Any, units: Iterable[Sequence[str]]) -> dict[str, str]:
+    """The assignments of the sticky bucket documents of some units; those of a later unit win.
+
+    Documents are {"attributeName", "attributeValue", "assignments"}, in a list or as the values of a mapping;
+    units are (attributeName, attributeValue). A document of another unit or form is passed over.
+    """
+    held = documents.values() if isinstance(documents, Mapping) else documents or ()
+    readable = [
+        one for one in held if isinstance(one, Mapping) and isinstance(one.get("assignments"), Mapping)
+    ]
+    return {
+        name: variation
+        for attribute, value in units
+        for document in readable
+        if document.get("attributeName") == attribute and document.get("attributeValue") == value
+        for name, variation in document["assignments"].items()
+        if isinstance(variation, str)
+    }
+
+
+def sticky_name(experiment: str, bucket_version: int) -> str:
+    """What an assignment is kept under."""
+    return f"{experiment}__{bucket_version}"
+
+
+def sticky_variation(
+    experiment: str,
+    bucket_version: int,
+    min_bucket_version: int,
+    variations: Container[str],
+    assignments: Assignments,
+) -> tuple[bool, str | None]:
+    """Whether an older assignment keeps the unit out, and else the variation that it keeps, if any."""
+    for version in range(min_bucket_version):
+        if sticky_name(experiment, version) in assignments:
+            return True, None
+    kept = assignments.get(sticky_name(experiment, bucket_version))
+    return False, kept if kept in variations else None
+
+
+def to_version_2(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration document in the form of today; version 1 is that of a 0.1.0 database."""
+    if config["version"] == 2:
+        return config
+    if config["version"] != 1:
+        raise ValueError(f"the configuration has version {config['version']!r}, this client knows 1 and 2")
+    experiments = [_from_version_1(document) for document in config["experiments"]]
+    return {**config, "version": 2, "experiments": experiments}
+
+
 class Evaluator:
     """Evaluates turns by one configuration document, the result of `awf.active_config()`."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        if config["version"] != 1:
-            raise ValueError(f"the configuration has version {config['version']!r}, this client knows 1")
+        config = to_version_2(config)
         self.revision: int = config["revision"]
         self._experiments = [_Experiment(document, config["knobs"]) for document in config["experiments"]]
+        phases = [phase for experiment in self._experiments for phase in experiment.phases]
+        # Whose the sticky assignments are, by their names: "session" or "player".
+        self.sticky_attributes = {
+            sticky_name(phase.experiment, phase.bucket_version): "player" if phase.by_player else "session"
+            for phase in phases
+            if phase.sticky
+        }
+        self._moments = sorted({phase.start for phase in phases} | {_FIRST})
+        self._plans: dict[datetime, _Plan] = {}
+        self._plan = self._plan_at(datetime.now(UTC))
 
     def evaluate(
         self,
@@ -96,19 +170,44 @@ class Evaluator:
         defaults: Mapping[str, Any] | None = None,
         attributes: Mapping[str, Any] | None = None,
         at: datetime | None = None,
+        *,
+        opted_in: bool | None = None,
+        sticky: Assignments | None = None,
     ) -> Evaluation:
-        """The evaluation of one turn; the conditions ask about its attributes, `at` without a zone is UTC."""
+        """The evaluation of one turn; the conditions ask about its attributes, `at` without a zone is UTC.
+
+        A turn that has not opted in (False) takes part in no experiment, and one that was not asked (None) in
+        none that needs it. `sticky` are the assignments that its session and player had before.
+        """
         at = _in_utc(at) if at is not None else datetime.now(UTC)
-        result = Evaluation(dict(defaults or {}), [], [])
+        plan = self._plan
+        if not plan.start <= at < plan.end:
+            plan = self._plan = self._plan_at(at)
+        result = Evaluation(dict(defaults or {}), [], [], [], {}, plan.reasons.copy())
+        if opted_in is False:
+            result.reasons.update((phase.experiment, "opt_in") for phase, _ in plan.phases)
+            return result
+        session_states = plan.session_lanes.states(session_id) if session_id else None
+        player_states = plan.player_lanes.states(player_hash) if player_hash else None
         taken: set[str] = set()
-        for experiment in self._experiments:
-            variation = experiment.assign(session_id, player_hash, attributes, at)
+        for phase, lane in plan.phases:
+            if phase.by_player:
+                unit, states = player_hash, player_states
+            else:
+                unit, states = session_id, session_states
+            reason, variation = phase.decide(unit, states, lane, attributes, opted_in, sticky)
+            result.reasons[phase.experiment] = reason
             if variation is not None:
-                exposure = {"experiment": experiment.key, "variation": variation.key, "id": variation.id}
-                result.exposures.append(exposure)
-                for step in variation.steps:
-                    step.apply(exposure, result, taken)
+                _give(phase, reason, variation, result, taken)
         return result
+
+    def _plan_at(self, at: datetime) -> _Plan:
+        """The plan for the time between two changes that a moment falls into."""
+        index = bisect_right(self._moments, at)
+        start, end = self._moments[index - 1], (*self._moments, _LAST)[index]
+        if start not in self._plans:
+            self._plans[start] = _Plan(start, end, self._experiments)
+        return self._plans[start]
 
 
 def apply_limits(evaluation: Evaluation, limits: Mapping[str, int]) -> None:
@@ -128,78 +227,257 @@ class _Step(NamedTuple):
     value: Any
     reason: str | None
 
-    def apply(self, exposure: Exposure, result: Evaluation, taken: set[str]) -> None:
-        knob, given, value, reason = self
-        if reason is None or reason == "out_of_range":
-            if knob in taken:
-                reason = "overlap"
-            else:
-                taken.add(knob)
-                result.params[knob] = value
-        if reason is not None:
-            result.invalid.append(_invalid(exposure, knob, given, reason, result.params.get(knob)))
-
 
 class _Variation(NamedTuple):
     key: str
-    id: int
+    id: int | None
     steps: tuple[_Step, ...]
 
 
+class _Phase:
+    """An experiment from one row of its timeline to the next, made ready.
+
+    What is malformed raises here: a document is refused as a whole, and no turn stumbles over it.
+    """
+
+    def __init__(
+        self, document: Mapping[str, Any], phase: Mapping[str, Any], steps: Mapping[str, tuple[_Step, ...]]
+    ) -> None:
+        self.start = _instant(phase["startAt"])
+        self.experiment: str = document["key"]
+        self.by_player = document["hashBasis"] == "player"
+        self.hash_version: int = document["hashVersion"]
+        self.hash_seed: str = phase["hashSeed"]
+        self.seed_state = _fnv1a(self.hash_seed)
+        self.opt_in: bool = document["optIn"]
+        self.namespace = None if document["namespace"] is None else _namespace(document["namespace"])
+        variations = [
+            _Variation(one["key"], one["id"], steps.get(one["key"], ())) for one in phase["variations"]
+        ]
+        self.variations = {variation.key: variation for variation in variations}
+        self.ranges = [
+            (float(low), float(high), one)
+            for (low, high), one in zip(phase["ranges"], variations, strict=False)
+        ]
+        self.overrides = {
+            unit: self.variations[key]
+            for unit, key in document["overrides"].items()
+            if key in self.variations
+        }
+        self.sticky: bool = document["sticky"]
+        self.bucket_version = int(phase["bucketVersion"])
+        self.min_bucket_version = int(phase["minBucketVersion"])
+        # {} lets everybody in, and is the usual one.
+        self.condition = Condition(phase["condition"]) if phase["condition"] != {} else None
+
+    def decide(
+        self,
+        unit: str | None,
+        states: Sequence[int] | None,
+        lane: int,
+        attributes: Mapping[str, Any] | None,
+        opted_in: bool | None,
+        sticky: Assignments | None,
+    ) -> tuple[str, _Variation | None]:
+        """What decides, and the variation if the unit is in; the twin of `awf._decide()`.
+
+        `states` are the unit's hashes by lane: 0 has the unit alone, `lane` begins with the seed.
+        """
+        if self.opt_in and not opted_in:
+            return "opt_in", None
+        if not unit or states is None:
+            return "unit", None
+        if unit in self.overrides:
+            return "override", self.overrides[unit]
+        if self.namespace is not None and not _holds(self.namespace, states[0]):
+            return "layer", None
+        if self.sticky and sticky:
+            blocked, kept = sticky_variation(
+                self.experiment, self.bucket_version, self.min_bucket_version, self.variations, sticky
+            )
+            if blocked:
+                return "blocked", None
+            if kept is not None:
+                return "sticky", self.variations[kept]
+        if self.condition is not None and not self.condition.matches(attributes):
+            return "condition", None
+        if self.hash_version == 2:
+            n = _second_round(states[lane])
+        elif self.hash_version == 1:
+            n = _thousandths(self.hash_seed, states[0])
+        else:
+            return "coverage", None
+        for low, high, variation in self.ranges:
+            if low <= n < high:
+                return "assigned", variation
+        return "coverage", None
+
+
 class _Experiment:
-    """An experiment of the document, made ready."""
+    """An experiment of the document: its phases in the order of time."""
 
     def __init__(self, document: Mapping[str, Any], knobs: Mapping[str, Any]) -> None:
         self.key: str = document["key"]
-        self._by_player = document["hashBasis"] == "player"
-        self._seed: str = document["hashSeed"]
-        self._version: int = document["hashVersion"]
-        self._seed_state = _fnv1a(self._seed)
-        self._start = _instant(document["startAt"], _FIRST)
-        self._stop = _instant(document["stopAt"], _LAST)
-        # A document of an older database has no conditions.
-        condition = document.get("condition", {})
-        self._condition = None if condition == {} else Condition(condition)
-        self._ranges = [(lo, hi) for lo, hi in document["ranges"]]
-        self._variations = [
-            _Variation(item["key"], item["id"], _steps(item["params"], knobs, document["guardrails"]))
-            for item in document["variations"]
-        ]
+        guardrails = document["guardrails"]
+        steps = {key: _steps(params, knobs, guardrails) for key, params in document["params"].items()}
+        phases = [_Phase(document, phase, steps) for phase in document["phases"]]
+        self.phases = sorted(phases, key=lambda phase: phase.start)
 
-    def assign(
-        self,
-        session_id: str | None,
-        player_hash: str | None,
-        attributes: Mapping[str, Any] | None,
-        at: datetime,
-    ) -> _Variation | None:
-        unit = player_hash if self._by_player else session_id
-        if not unit or not self._start <= at < self._stop:
-            return None
-        if self._condition is not None and not self._condition.matches(attributes):
-            return None
-        if self._version == 2:
-            n: float | None = _second_round(_fnv1a(unit, self._seed_state))
+    def phase_at(self, at: datetime) -> _Phase | None:
+        """The phase in force, if it assigns anybody."""
+        index = bisect_right(self.phases, at, key=lambda phase: phase.start)
+        phase = self.phases[index - 1] if index > 0 else None
+        return phase if phase is not None and phase.variations else None
+
+
+class _Plan:
+    """The phases in force between two moments, in the order of the document, and the hashes they need."""
+
+    def __init__(self, start: datetime, end: datetime, experiments: Iterable[_Experiment]) -> None:
+        self.start, self.end = start, end
+        self.phases: list[tuple[_Phase, int]] = []
+        self.reasons: dict[str, str] = {}
+        session_seeds, player_seeds = [_FNV_OFFSET], [_FNV_OFFSET]
+        for experiment in experiments:
+            phase = experiment.phase_at(start)
+            if phase is None:
+                self.reasons[experiment.key] = "phase"
+                continue
+            seeds = player_seeds if phase.by_player else session_seeds
+            self.phases.append((phase, len(seeds)))
+            seeds.append(phase.seed_state)
+        self.session_lanes, self.player_lanes = _Lanes(session_seeds), _Lanes(player_seeds)
+
+
+class _Lanes:
+    """Carries several hashes on with the same text, all at once: they lie side by side in one large number.
+
+    A step makes at most 57 bits of a state, so in 64 bits each none reaches its neighbour; and Python takes
+    for a few of them hardly longer than for one.
+    """
+
+    def __init__(self, states: Sequence[int]) -> None:
+        self._first = sum(state << 64 * lane for lane, state in enumerate(states))
+        self._ones = sum(1 << 64 * lane for lane in range(len(states)))
+        self._words = self._ones * _WORD
+        self._ascii = [self._ones * unit for unit in range(128)]
+        self._size = 8 * len(states)
+        self._unpack = struct.Struct(f"<{len(states)}Q").unpack
+
+    def states(self, text: str) -> tuple[int, ...]:
+        state, words, prime = self._first, self._words, _FNV_PRIME
+        if text.isascii():
+            wide = self._ascii
+            for unit in text.encode():
+                state = (state ^ wide[unit]) * prime & words
         else:
-            n = hash_unit(self._seed, unit, self._version)
-        index = -1 if n is None else choose_variation(n, self._ranges)
-        return self._variations[index] if index >= 0 else None
+            for unit in _code_units(text):
+                state = (state ^ self._ones * unit) * prime & words
+        return self._unpack(state.to_bytes(self._size, "little"))
+
+
+def _give(phase: _Phase, reason: str, variation: _Variation, result: Evaluation, taken: set[str]) -> None:
+    """Lay the parameters of a variation over those of the turn, and note where they come from."""
+    exposure = {"experiment": phase.experiment, "variation": variation.key, "id": variation.id}
+    if reason == "override":
+        result.forced.append(exposure)
+    else:
+        result.exposures.append(exposure)
+        if phase.sticky:
+            result.sticky[sticky_name(phase.experiment, phase.bucket_version)] = variation.key
+    for knob, given, value, fault in variation.steps:
+        if fault is None or fault == "out_of_range":
+            if knob in taken:
+                fault = "overlap"
+            else:
+                taken.add(knob)
+                result.params[knob] = value
+        if fault is not None:
+            result.invalid.append(_invalid(exposure, knob, given, fault, result.params.get(knob)))
+
+
+def _from_version_1(document: Mapping[str, Any]) -> dict[str, Any]:
+    """An experiment of a 0.1.0 database in the form of version 2: one phase, and its end."""
+    start, stop = document["startAt"] or "-infinity", document["stopAt"] or "infinity"
+    phase = {
+        "phase": 1,
+        "startAt": start,
+        "hashSeed": document["hashSeed"],
+        "condition": document.get("condition", {}),
+        "bucketVersion": 0,
+        "minBucketVersion": 0,
+        "ranges": document["ranges"],
+        "variations": document["variations"],
+    }
+    end = phase | {"startAt": stop, "ranges": [], "variations": []}
+    return {
+        "key": document["key"],
+        "hashBasis": document["hashBasis"],
+        "hashVersion": document["hashVersion"],
+        "optIn": False,
+        "sticky": False,
+        "namespace": None,
+        "guardrails": document["guardrails"],
+        "params": {variation["key"]: variation["params"] for variation in document["variations"]},
+        "overrides": {},
+        "phases": [phase, end] if _instant(start) < _instant(stop) else [],
+    }
+
+
+def _code_units(text: str) -> Sequence[int]:
+    """The UTF-16 code units of a text, by which JavaScript hashes it."""
+    if text.isascii():
+        return text.encode()
+    raw = text.encode("utf-16-le", "surrogatepass")
+    return struct.unpack(f"<{len(raw) // 2}H", raw)
 
 
 def _fnv1a(text: str, state: int = _FNV_OFFSET) -> int:
     """FNV-1a of 32 bits over UTF-16 code units, carried on from a state."""
-    if text.isascii():
-        units: Sequence[int] = text.encode()
-    else:
-        raw = text.encode("utf-16-le", "surrogatepass")
-        units = struct.unpack(f"<{len(raw) // 2}H", raw)
-    for unit in units:
+    for unit in _code_units(text):
         state = (state ^ unit) * _FNV_PRIME & _WORD
     return state
 
 
 def _second_round(state: int) -> float:
-    return _fnv1a(str(state)) % 10000 / 10000
+    """Version 2 of the hash, after seed and unit: its digits are hashed once more."""
+    if state < 1_000_000:
+        return _fnv1a(str(state)) % 10000 / 10000
+    result, prime, word = _LEADING[state // 1_000_000], _FNV_PRIME, _WORD
+    for digit in str(state)[-6:].encode():
+        result = (result ^ digit) * prime & word
+    return result % 10000 / 10000
+
+
+def _hash_leading_digits() -> list[int]:
+    """The hash of every number that may stand before the last six digits of a state."""
+    hashes = [_FNV_OFFSET]
+    for number in range(1, _WORD // 1_000_000 + 1):
+        hashes.append(_fnv1a(str(number % 10), hashes[number // 10]))
+    return hashes
+
+
+_LEADING = _hash_leading_digits()
+
+
+def _thousandths(seed: str, state: int) -> float:
+    """Version 1 of the hash, after the unit."""
+    return _fnv1a(seed, state) % 1000 / 1000
+
+
+class _Namespace(NamedTuple):
+    seed: str
+    low: float
+    high: float
+
+
+def _namespace(namespace: Sequence[Any]) -> _Namespace:
+    layer, low, high = namespace
+    return _Namespace(f"__{layer}", float(low), float(high))
+
+
+def _holds(namespace: _Namespace, state: int) -> bool:
+    return namespace.low <= _thousandths(namespace.seed, state) < namespace.high
 
 
 def _steps(params: Params, knobs: Mapping[str, Any], guardrails: Mapping[str, Any]) -> tuple[_Step, ...]:
@@ -244,12 +522,12 @@ def _invalid(exposure: Mapping[str, Any], knob: str, value: Any, reason: str, us
     }
 
 
-def _instant(text: str | None, missing: datetime) -> datetime:
-    """A timestamp of the document; PostgreSQL also knows the two infinities."""
-    if text is None:
-        return missing
-    if text in ("infinity", "-infinity"):
-        return _LAST if text == "infinity" else _FIRST
+def _instant(text: str) -> datetime:
+    """A timestamp of the document; PostgreSQL also knows two infinities, and years that Python does not."""
+    if text == "-infinity" or text.endswith(" BC"):
+        return _FIRST
+    if text == "infinity" or text.index("-") > 4:
+        return _LAST
     return _in_utc(datetime.fromisoformat(text))
 
 

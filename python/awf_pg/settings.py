@@ -29,6 +29,7 @@ class Settings:
     experiments_hash_basis: str | None = None
     model_max_output_tokens: int | None = None
     tool_max_calls_per_turn: int | None = None
+    config_file: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -114,4 +115,5 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "EXPERIMENTS_HASH_BASIS": ("experiments_hash_basis", str.lower, "session or player"),
     "AWF_MODEL_MAX_OUTPUT_TOKENS": ("model_max_output_tokens", int, "a positive whole number"),
     "AWF_TOOL_MAX_CALLS_PER_TURN": ("tool_max_calls_per_turn", int, "a positive whole number"),
+    "AWF_CONFIG_FILE": ("config_file", str, "a path"),
 }

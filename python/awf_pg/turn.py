@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from awf_pg.evaluate import Evaluation, Exposure, Invalid, Params
 from awf_pg.event import Event, metric_name, metric_value
@@ -18,6 +18,11 @@ class Turn:
         with awf.turn(session_id=..., player_id=..., world_ref=..., adventure_ref=...) as turn:
             answer = play(turn.params)
             turn.metrics(outputTokens=answer.tokens, retries=answer.retries)
+
+    `params` are what to play it with, `exposures` the variations that it counts for, `forced` those of an
+    override, which it plays with and does not count for, `invalid` the values that were not used as given.
+    `sticky` are documents for the game to keep, and to pass to the next turn of the session or player, in
+    GrowthBook's form: {"attributeName": "session" or "player", "attributeValue", "assignments"}.
 
     An exception inside the block records a failed turn and goes on its way. A turn has one block; what is set
     after its end would come too late, and raises RuntimeError.
@@ -31,14 +36,24 @@ class Turn:
         "_record",
         "_started_ns",
         "exposures",
+        "forced",
         "invalid",
         "params",
+        "sticky",
     )
 
-    def __init__(self, event: Event, evaluation: Evaluation, record: Callable[[Turn, Event], None]) -> None:
+    def __init__(
+        self,
+        event: Event,
+        evaluation: Evaluation,
+        sticky: list[dict[str, Any]],
+        record: Callable[[Turn, Event], None],
+    ) -> None:
         self.params: Params = evaluation.params
         self.exposures: list[Exposure] = evaluation.exposures
+        self.forced: list[Exposure] = evaluation.forced
         self.invalid: list[Invalid] = evaluation.invalid
+        self.sticky = sticky
         self._event = event
         self._metrics: dict[str, float | bool | None] = {}
         self._record = record

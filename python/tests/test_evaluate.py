@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ from awf_pg.evaluate import (
     choose_variation,
     equal_weights,
     hash_unit,
+    in_namespace,
+    sticky_assignments,
+    sticky_variation,
+    to_version_2,
 )
 
 NOW = datetime(2025, 1, 15, 12, tzinfo=UTC)
@@ -31,23 +35,43 @@ KNOBS = {
 }
 
 
+def phase(start: str = "-infinity", **changes: Any) -> dict[str, Any]:
+    """A row of a timeline that gives everybody the variation v."""
+    return {
+        "phase": 1,
+        "startAt": start,
+        "coverage": 1,
+        "hashSeed": "x",
+        "condition": {},
+        "bucketVersion": 0,
+        "minBucketVersion": 0,
+        "ranges": [[0, 1]],
+        "variations": [{"key": "v", "id": 7}],
+    } | changes
+
+
+def stop(start: str) -> dict[str, Any]:
+    return phase(start, ranges=[], variations=[])
+
+
 def experiment(key: str = "x", params: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """An experiment that gives everybody its only variation."""
     return {
         "key": key,
         "hashBasis": "session",
-        "hashSeed": key,
         "hashVersion": 2,
-        "startAt": None,
-        "stopAt": None,
-        "ranges": [[0, 1]],
-        "variations": [{"key": "v", "id": 7, "params": params or {}}],
+        "optIn": False,
+        "sticky": False,
+        "namespace": None,
         "guardrails": {},
+        "params": {"v": params or {}},
+        "overrides": {},
+        "phases": [phase()],
     } | changes
 
 
 def evaluator(*experiments: dict[str, Any]) -> Evaluator:
-    return Evaluator({"version": 1, "revision": 3, "knobs": KNOBS, "experiments": list(experiments)})
+    return Evaluator({"version": 2, "revision": 3, "knobs": KNOBS, "experiments": list(experiments)})
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +98,56 @@ def test_choice_vectors(cases: Any) -> None:
         assert choose_variation(n, ranges) == expected, name
 
 
+def test_namespace_vectors(cases: Any) -> None:
+    assert len(cases["inNamespace"]) == 16
+    for name, value, namespace, expected in cases["inNamespace"]:
+        assert in_namespace(value, namespace) == expected, name
+        made = evaluator(experiment(namespace=namespace)).evaluate(value, None, at=NOW)
+        assert made.reasons == {"x": "assigned" if expected else "layer"}, name
+
+
+def test_sticky_vectors(cases: Any) -> None:
+    """Each case's one experiment as a document of ours, with the fallback where the attribute is missing."""
+    assert len(cases["stickyBucket"]) == 13
+    for name, context, documents, feature, expected, kept in cases["stickyBucket"]:
+        (rule,) = context["features"][feature]["rules"]
+        attributes = context["attributes"]
+        units = [
+            [attribute, attributes[attribute]]
+            for attribute in (rule["fallbackAttribute"], rule["hashAttribute"])
+            if attribute in attributes
+        ]
+        made = evaluator(sticky_experiment(feature, rule)).evaluate(
+            units[-1][1], None, None, attributes, NOW, sticky=sticky_assignments(documents, units)
+        )
+        given = [int(one["variation"]) for one in made.exposures]
+        assert given == ([] if expected is None else [expected["variationId"]]), name
+        used = made.reasons[rule.get("key", feature)] in ("sticky", "blocked")
+        assert used == (expected is None or expected["stickyBucketUsed"]), name
+        written = sticky_assignments(documents, [units[-1]]) | made.sticky
+        assert written == kept["||".join(units[-1])]["assignments"], name
+
+
+def sticky_experiment(feature: str, rule: dict[str, Any]) -> dict[str, Any]:
+    key, count = rule.get("key", feature), len(rule["variations"])
+    names = [one["key"] for one in rule.get("meta", [])] or [str(index) for index in range(count)]
+    row = phase(
+        hashSeed=rule.get("seed", key),
+        condition=rule.get("condition", {}),
+        bucketVersion=rule.get("bucketVersion", 0),
+        minBucketVersion=rule.get("minBucketVersion", 0),
+        ranges=bucket_ranges(count, rule.get("coverage", 1), rule.get("weights")),
+        variations=[{"key": name, "id": None} for name in names],
+    )
+    return experiment(
+        key,
+        hashVersion=rule.get("hashVersion", 1),
+        sticky=not rule.get("disableStickyBucketing", False),
+        params={},
+        phases=[row],
+    )
+
+
 def test_weight_vectors(cases: Any) -> None:
     for n, expected in cases["getEqualWeights"]:
         assert [round(weight, 8) for weight in equal_weights(n)] == expected, n
@@ -84,15 +158,30 @@ def test_hash_equals_the_original(seed: str, value: str, version: int) -> None:
     assert hash_unit(seed, value, version) == growthbook.gbhash(seed, value, version)
 
 
-@given(st.text(min_size=1), st.text(), st.sampled_from([1, 2, 3]))
-def test_assignment_uses_that_hash(unit: str, seed: str, version: int) -> None:
+@given(st.text(), st.tuples(st.text(), st.floats(0, 1), st.floats(0, 1)))
+def test_namespaces_equal_the_original(value: str, namespace: tuple[str, float, float]) -> None:
+    assert in_namespace(value, namespace) == growthbook.inNamespace(value, namespace)
+
+
+@given(
+    st.text(min_size=1),
+    st.text(min_size=1),
+    st.lists(st.tuples(st.text(), st.sampled_from([1, 2, 3]), st.sampled_from(["session", "player"]))),
+)
+def test_assignment_uses_that_hash(session: str, player: str, given: list[tuple[str, int, str]]) -> None:
+    """However many experiments share the work."""
     ranges = [[0, 0.2], [0.5, 0.9]]
-    variations = [{"key": str(i), "id": i, "params": {}} for i in range(2)]
-    made = evaluator(experiment(hashSeed=seed, hashVersion=version, ranges=ranges, variations=variations))
-    n = hash_unit(seed, unit, version)
-    index = -1 if n is None else choose_variation(n, ranges)
-    expected = [] if index < 0 else [{"experiment": "x", "variation": str(index), "id": index}]
-    assert made.evaluate(unit, None, at=NOW).exposures == expected
+    variations = [{"key": str(i), "id": i} for i in range(2)]
+    experiments, expected = [], []
+    for number, (seed, version, basis) in enumerate(given):
+        row = phase(hashSeed=seed, ranges=ranges, variations=variations)
+        key = f"e{number}"
+        experiments.append(experiment(key, hashBasis=basis, hashVersion=version, phases=[row]))
+        n = hash_unit(seed, player if basis == "player" else session, version)
+        index = -1 if n is None else choose_variation(n, ranges)
+        if index >= 0:
+            expected.append({"experiment": key, "variation": str(index), "id": index})
+    assert evaluator(*experiments).evaluate(session, player, at=NOW).exposures == expected
 
 
 def test_no_experiments_give_the_defaults_untouched() -> None:
@@ -178,23 +267,178 @@ def test_the_upper_bound_wins_where_bounds_cross() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "stop", "inside"),
+    ("start", "end", "inside"),
     [
-        (None, None, True),
+        ("-infinity", None, True),
         ("2025-01-15T12:00:00+00:00", None, True),
         ("2025-01-15T12:00:00.000001+00:00", None, False),
         ("2025-01-15T14:00:00+02:00", None, True),
-        (None, "2025-01-15T12:00:00+00:00", False),
-        (None, "2025-01-15T12:00:00.000001+00:00", True),
+        ("-infinity", "2025-01-15T12:00:00+00:00", False),
+        ("-infinity", "2025-01-15T12:00:00.000001+00:00", True),
         ("-infinity", "infinity", True),
+        ("0044-03-15T12:00:00+00:00 BC", "20000-01-01T00:00:00+00:00", True),
         ("infinity", None, False),
     ],
 )
-def test_dates(start: str | None, stop: str | None, inside: bool) -> None:
-    made = evaluator(experiment(startAt=start, stopAt=stop))
-    assert bool(made.evaluate("s", None, at=NOW).exposures) == inside
-    assert bool(made.evaluate("s", None, at=NOW.replace(tzinfo=None)).exposures) == inside
-    assert bool(made.evaluate("s", None, at=NOW.astimezone(tz=None) + timedelta(0)).exposures) == inside
+def test_dates(start: str, end: str | None, inside: bool) -> None:
+    made = evaluator(experiment(phases=[phase(start)] + ([stop(end)] if end else [])))
+    for at in (NOW, NOW.replace(tzinfo=None), NOW.astimezone(timezone(timedelta(hours=5)))):
+        result = made.evaluate("s", None, at=at)
+        assert bool(result.exposures) == inside
+        assert result.reasons == {"x": "assigned" if inside else "phase"}
+
+
+DAYS = [f"2025-01-{day:02}T00:00:00+00:00" for day in range(1, 32)]
+
+
+def test_every_moment_has_its_phase() -> None:
+    """Two timelines that cross, asked forwards and backwards."""
+    one = [
+        phase(DAYS[0], variations=[{"key": "v", "id": 1}]),
+        stop(DAYS[4]),
+        phase(DAYS[6], phase=2, variations=[{"key": "v", "id": 2}]),
+    ]
+    other = [phase(DAYS[2], variations=[{"key": "v", "id": 3}]), stop(DAYS[6])]
+    made = evaluator(experiment("a", phases=one), experiment("b", phases=other))
+    expected = {0: [1], 1: [1], 2: [1, 3], 3: [1, 3], 4: [3], 5: [3], 6: [2], 7: [2]}
+    for day in [*expected, *reversed(expected)]:
+        at = datetime.fromisoformat(DAYS[day])
+        assert [found["id"] for found in made.evaluate("s", None, at=at).exposures] == expected[day], day
+        before = at - timedelta(microseconds=1)
+        ids = [found["id"] for found in made.evaluate("s", None, at=before).exposures]
+        assert ids == expected.get(day - 1, []), day
+
+
+@pytest.mark.parametrize(
+    ("opt_in", "opted_in", "reason"),
+    [
+        (False, None, "assigned"),
+        (False, True, "assigned"),
+        (False, False, "opt_in"),
+        (True, None, "opt_in"),
+        (True, True, "assigned"),
+        (True, False, "opt_in"),
+    ],
+)
+def test_opting_in(opt_in: bool, opted_in: bool | None, reason: str) -> None:
+    made = evaluator(experiment(params={"maxActs": 4}, optIn=opt_in), experiment("over", phases=[]))
+    result = made.evaluate("s", None, {"maxActs": 1}, at=NOW, opted_in=opted_in)
+    assert result.reasons == {"x": reason, "over": "phase"}
+    assert result.params == {"maxActs": 4 if reason == "assigned" else 1}
+
+
+VARIATIONS = [{"key": "v", "id": 7}, {"key": "w", "id": 8}]
+OUT = phase(ranges=[[0, 0], [0, 0]], variations=VARIATIONS)
+
+
+def test_an_override_forces_and_does_not_count() -> None:
+    made = evaluator(
+        experiment(
+            params={"maxActs": 4},
+            namespace=["l", 0, 0],
+            overrides={"qa": "v", "other": "gone", "late": "v"},
+            phases=[phase(condition={"never": 1}, ranges=[[0, 0]]), stop(DAYS[30])],
+        )
+    )
+    result = made.evaluate("qa", None, at=NOW)
+    assert (result.params, result.reasons) == ({"maxActs": 4}, {"x": "override"})
+    assert (result.exposures, result.forced) == ([], [{"experiment": "x", "variation": "v", "id": 7}])
+    assert result.sticky == {}
+    assert made.evaluate("other", None, at=NOW).reasons == {"x": "layer"}, "the phase lacks the variation"
+    stopped = datetime(2025, 2, 1, tzinfo=UTC)
+    assert made.evaluate("qa", None, at=stopped).reasons == {"x": "phase"}
+    assert made.evaluate("qa", None, at=NOW, opted_in=False).forced == []
+
+
+def test_invalid_values_of_an_override_are_reported() -> None:
+    made = evaluator(experiment(params={"maxActs": 400}, overrides={"qa": "v"}, phases=[OUT]))
+    result = made.evaluate("qa", None, at=NOW)
+    assert result.params == {"maxActs": 100}
+    assert [one["reason"] for one in result.invalid] == ["out_of_range"]
+
+
+@pytest.mark.parametrize(
+    ("held", "reason", "given"),
+    [
+        ({}, "coverage", []),
+        ({"x__1": "w"}, "sticky", ["w"]),
+        ({"x__1": "gone"}, "coverage", []),
+        ({"x__0": "w"}, "coverage", []),
+        ({"y__1": "w"}, "coverage", []),
+        ({"x__1": "w", "x__0": "v"}, "sticky", ["w"]),
+    ],
+)
+def test_sticky_assignments_are_kept(held: dict[str, str], reason: str, given: list[str]) -> None:
+    row = OUT | {"bucketVersion": 1, "condition": {"never": 1} if given else {}}
+    made = evaluator(experiment(sticky=True, phases=[row]))
+    result = made.evaluate("s", None, at=NOW, sticky=held)
+    assert result.reasons == {"x": reason}
+    assert [one["variation"] for one in result.exposures] == given
+    assert result.sticky == ({"x__1": "w"} if given else {})
+    plain = evaluator(experiment(sticky=False, phases=[OUT | {"bucketVersion": 1}]))
+    assert plain.evaluate("s", None, at=NOW, sticky=held).reasons == {"x": "coverage"}
+
+
+@pytest.mark.parametrize(
+    ("held", "reason"),
+    [({"x__0": "v"}, "blocked"), ({"x__1": "v"}, "blocked"), ({"x__2": "v"}, "sticky"), ({}, "assigned")],
+)
+def test_older_sticky_assignments_may_keep_out(held: dict[str, str], reason: str) -> None:
+    row = phase(bucketVersion=2, minBucketVersion=2)
+    made = evaluator(experiment(sticky=True, phases=[row]))
+    assert made.evaluate("s", None, at=NOW, sticky=held).reasons == {"x": reason}
+
+
+def test_a_sticky_unit_leaves_with_its_layer() -> None:
+    made = evaluator(experiment(sticky=True, namespace=["l", 0, 0]))
+    assert made.evaluate("s", None, at=NOW, sticky={"x__0": "v"}).reasons == {"x": "layer"}
+
+
+def test_sticky_variation() -> None:
+    assert sticky_variation("x", 1, 1, ["v"], {"x__0": "v", "x__1": "v"}) == (True, None)
+    assert sticky_variation("x", 1, 0, ["v"], {"x__0": "v", "x__1": "v"}) == (False, "v")
+    assert sticky_variation("x", 1, 0, ["w"], {"x__1": "v"}) == (False, None)
+
+
+def test_sticky_documents_are_those_of_the_units() -> None:
+    documents: list[Any] = [
+        {"attributeName": "session", "attributeValue": "s", "assignments": {"a__0": "1", "b__0": "1"}},
+        {"attributeName": "player", "attributeValue": "p", "assignments": {"b__0": "2", "c__0": 3}},
+        {"attributeName": "player", "attributeValue": "q", "assignments": {"d__0": "4"}},
+        {"attributeName": "session", "attributeValue": "s"},
+        {"attributeName": ["session"], "attributeValue": {}, "assignments": {"e__0": "5"}},
+        "nonsense",
+    ]
+    both = [["session", "s"], ["player", "p"]]
+    assert sticky_assignments(documents, both) == {"a__0": "1", "b__0": "2"}
+    assert sticky_assignments(documents, reversed(both)) == {"a__0": "1", "b__0": "1"}
+    assert sticky_assignments(dict(enumerate(documents)), both) == {"a__0": "1", "b__0": "2"}
+    assert sticky_assignments(None, both) == sticky_assignments([], both) == {}
+
+
+def test_the_first_check_that_decides_wins() -> None:
+    """Each check in its order, with all the later ones failing too."""
+    failing = phase(condition={"never": 1}, ranges=[[0, 0]], minBucketVersion=1, bucketVersion=1)
+    all_failing = experiment(
+        optIn=True, sticky=True, namespace=["l", 0, 0], overrides={"qa": "v"}, phases=[failing]
+    )
+    held = {"x__0": "v"}
+
+    def reason(session: str | None, opted_in: bool | None, **changes: Any) -> str:
+        made = evaluator(all_failing | changes)
+        return made.evaluate(session, None, at=NOW, opted_in=opted_in, sticky=held).reasons["x"]
+
+    everywhere: dict[str, Any] = {"namespace": None}
+    fresh = {**everywhere, "phases": [failing | {"minBucketVersion": 0}]}
+    met = {**everywhere, "phases": [failing | {"minBucketVersion": 0, "condition": {}}]}
+    assert reason("", None, phases=[]) == "phase"
+    assert reason("", None) == "opt_in"
+    assert reason("", True) == "unit"
+    assert reason("qa", True) == "override"
+    assert reason("s", True) == "layer"
+    assert reason("s", True, **everywhere) == "blocked"
+    assert reason("s", True, **fresh) == "condition"
+    assert reason("s", True, **met) == "coverage"
 
 
 @pytest.mark.parametrize(
@@ -214,8 +458,64 @@ def test_missing_unit(basis: str, session: str | None, player: str | None, insid
 
 
 def test_unknown_document_version() -> None:
-    with pytest.raises(ValueError, match="version 2"):
-        Evaluator({**EMPTY_CONFIG, "version": 2})
+    with pytest.raises(ValueError, match="version 3"):
+        Evaluator({**EMPTY_CONFIG, "version": 3})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "inside"),
+    [
+        (None, None, True),
+        ("2025-01-15T12:00:00+00:00", None, True),
+        ("2025-01-15T12:00:00.000001+00:00", None, False),
+        (None, "2025-01-15T12:00:00+00:00", False),
+        (None, "2025-01-15T12:00:00.000001+00:00", True),
+        ("2025-01-14T12:00:00+00:00", "2025-01-13T12:00:00+00:00", False),
+        ("infinity", None, False),
+    ],
+)
+def test_version_1_is_read(start: str | None, end: str | None, inside: bool) -> None:
+    """A document of a 0.1.0 database; the first of its kind had no condition."""
+    old: dict[str, Any] = {
+        "key": "x",
+        "hashBasis": "player",
+        "hashSeed": "other",
+        "hashVersion": 1,
+        "startAt": start,
+        "stopAt": end,
+        "ranges": [[0, 0.5], [0.5, 1]],
+        "variations": [
+            {"key": "v", "id": 7, "params": {"maxActs": 4}},
+            {"key": "w", "id": 8, "params": {"maxActs": 90}},
+        ],
+        "guardrails": {"maxActs": {"max": 8}},
+    }
+    document = {"version": 1, "revision": 3, "knobs": KNOBS, "experiments": [old]}
+    n = hash_unit("other", "p", 1)
+    assert n is not None
+    expected = [{"maxActs": 4}, {"maxActs": 8}][choose_variation(n, old["ranges"])] if inside else {}
+    assert Evaluator(document).evaluate(None, "p", at=NOW).params == expected
+    assert Evaluator(to_version_2(document)).evaluate(None, "p", at=NOW).params == expected
+    unmet = {**document, "experiments": [{**old, "condition": {"locale": "de-DE"}}]}
+    assert Evaluator(unmet).evaluate(None, "p", at=NOW).params == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"namespace": ["l", "low", 1]},
+        {"namespace": "layer"},
+        {"phases": [phase("yesterday")]},
+        {"phases": [phase(ranges=[[0, "one"]])]},
+        {"phases": [phase(hashSeed=None)]},
+        {"phases": [phase(minBucketVersion="x")]},
+        {"overrides": []},
+        {"params": {"v": {"maxActs": 1}}, "guardrails": {"maxActs": {"min": "x"}}},
+    ],
+)
+def test_a_malformed_document_is_refused_as_a_whole(changes: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError, AttributeError, KeyError)):
+        evaluator(experiment() | changes)
 
 
 def test_environment_limits() -> None:

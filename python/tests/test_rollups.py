@@ -21,6 +21,11 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 DAYS = 3
 FIRST = datetime(2025, 1, 14, tzinfo=UTC)
 EXPERIMENTS = {"by-session": "session", "by-player": "player"}
+# Each experiment opens its second phase once; events arrive in any order around it.
+SECOND_PHASE = {
+    "by-session": FIRST + timedelta(days=1, hours=12),
+    "by-player": FIRST + timedelta(days=2),
+}
 
 # Written apart from the refresh: one metric after the other, straight from the events.
 RECOUNT = """
@@ -41,23 +46,30 @@ select variation_id, day, world_id, locale_id, metric_id, n, sum, sum_squares, m
 from awf.daily_totals order by 1, 2, 3, 4, 5
 """
 FIRST_EXPOSURES = """
-select distinct on (1, 2)
-    p.id, case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end, v.id,
-    e.locale_id, e.ts, e.id, e.player_hash
+select distinct on (1, 2, 3)
+    p.id, case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end,
+    case when e.ts < s.second_phase then 1 else 2 end, v.id, e.locale_id, e.ts, e.id, e.player_hash
 from awf.turn_events as e
 cross join lateral unnest(e.assignments) as a (id)
 inner join awf.variation_ids as v on v.id = a.id
 inner join awf.experiments as p on p.id = v.experiment_id
-order by 1, 2, e.ts, e.id
+inner join unnest(%(keys)s::text[], %(times)s::timestamptz[]) as s (key, second_phase) on s.key = p.key
+order by 1, 2, 3, e.ts, e.id
 """
 EXPOSURES = """
-select experiment_id, unit_id, variation_id, locale_id, first_ts, event_id, player_hash
-from awf.exposures order by 1, 2
+select experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash
+from awf.exposures order by 1, 2, 3
 """
 
 moments = st.integers(0, DAYS * 24 * 3600 - 1).map(
     lambda second: FIRST + timedelta(seconds=second)
-) | st.sampled_from([FIRST + timedelta(days=1), FIRST + timedelta(days=1, microseconds=-1)])
+) | st.sampled_from(
+    [
+        moment - timedelta(microseconds=before)
+        for moment in (FIRST + timedelta(days=1), *SECOND_PHASE.values())
+        for before in (0, 1)
+    ]
+)
 events = st.fixed_dictionaries(
     {
         "id": st.uuids(version=4).map(str),
@@ -107,12 +119,25 @@ def database(server: servers.Server) -> Iterator[str]:
             api.create_experiment(key, key, [{"variation": v, "percent": 50} for v in "xy"], hash_basis=basis)
             for variation in "xy":
                 api.create_variation(key, variation)
-    # A day's partition is made under a lock that lasts until the commit; here writers wait for nobody.
     with psycopg.connect(dsn) as connection:
+        for key, moment in SECOND_PHASE.items():
+            at(connection, FIRST, "select awf.start_experiment(%s)", key)
+            at(connection, moment, "select awf.open_phase(%s)", key)
+        # A day's partition is made under a lock that lasts until the commit; here writers wait for nobody.
         for day in range(DAYS):
             connection.execute("select awf.open_batch(%s, 0)", [(FIRST + timedelta(days=day)).date()])
     yield dsn
     server.drop_database("t_rollups")
+
+
+def at(connection: Connection, moment: datetime, statement: str, key: str) -> None:
+    """Run a statement as if it were that moment."""
+    clock = "create or replace function awf._now() returns timestamptz language sql stable parallel safe return"
+    connection.execute("set role awf_owner")
+    connection.execute(f"{clock} timestamptz '{moment.isoformat()}'".encode())
+    connection.execute(statement.encode(), [key])
+    connection.execute(f"{clock} now()".encode())
+    connection.execute("reset role")
 
 
 @given(steps)
@@ -164,7 +189,8 @@ def assert_refreshed(keeper: Connection) -> None:
     while keeper.execute("select batches from awf.refresh_rollups()").fetchone() != (0,):
         pass
     assert keeper.execute(TOTALS).fetchall() == keeper.execute(RECOUNT).fetchall()
-    assert keeper.execute(EXPOSURES).fetchall() == keeper.execute(FIRST_EXPOSURES).fetchall()
+    times = {"keys": list(SECOND_PHASE), "times": list(SECOND_PHASE.values())}
+    assert keeper.execute(EXPOSURES).fetchall() == keeper.execute(FIRST_EXPOSURES, times).fetchall()
     totals = keeper.execute(TOTALS).fetchall()
     keeper.execute("select awf.backfill(%s, %s)", [FIRST.date(), (FIRST + timedelta(days=DAYS)).date()])
     assert keeper.execute(TOTALS).fetchall() == totals

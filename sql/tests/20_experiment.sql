@@ -1,6 +1,6 @@
 -- Experiments and variations: every refusal first, then their life from draft to deletion.
 begin;
-select plan(233);
+select plan(237);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/New_York'; -- times must not depend on it
@@ -168,9 +168,11 @@ select throws_ok(
 
 -- create_experiment(): defaults.
 select is(
-    awf.create_experiment('plain', 'Plain') - array['id', 'createdAt', 'updatedAt'],
+    awf.create_experiment('plain', 'Plain') - array['id', 'revision', 'createdAt', 'updatedAt'],
     '{"key": "plain", "name": "Plain", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "session",
     "hashSeed": "plain", "hashVersion": 2, "coverage": 1,
+    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
+    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
     "allocations": [], "guardrails": {}, "condition": {}, "variations": []}'::jsonb,
     'an experiment is a draft with the documented defaults'
 );
@@ -188,8 +190,8 @@ select throws_ok(
     'WF001', 'experiment "nameless2": name cannot be ""', 'an empty name is none'
 );
 select is(
-    awf.create_experiment('nulls', 'Nulls', null, null, null, null, null) - array['id', 'createdAt', 'updatedAt'],
-    (awf.get_experiment('plain') - array['id', 'createdAt', 'updatedAt'])
+    awf.create_experiment('nulls', 'Nulls', null, null, null, null, null) - array['id', 'revision', 'createdAt', 'updatedAt'],
+    (awf.get_experiment('plain') - array['id', 'revision', 'createdAt', 'updatedAt'])
     || '{"key": "nulls", "name": "Nulls", "hashSeed": "nulls"}',
     'NULL for an argument means its default'
 );
@@ -207,9 +209,11 @@ select is(
         'full', 'Full', '[{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}]', 'player',
         '{"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}', '2025-03-01 00:00:00+00', '2025-04-01 00:00:00+00',
         '{"coverage": 0.5, "hashSeed": "s", "hashVersion": 1, "condition": {"world": null}}'
-    ) - array['id', 'createdAt', 'updatedAt', 'startAt', 'stopAt'],
+    ) - array['id', 'revision', 'createdAt', 'updatedAt', 'startAt', 'stopAt'],
     '{"key": "full", "name": "Full", "status": "draft", "hashBasis": "player", "hashSeed": "s", "hashVersion": 1,
     "condition": {"world": null}, "coverage": 0.5,
+    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
+    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
     "allocations": [{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}], "guardrails": {"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}, "variations": []}'::jsonb,
     'every argument arrives where it belongs'
 );
@@ -422,17 +426,21 @@ select is(
             "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500},
             "allocations": [{"variation": "control", "percent": 100}]}'
         )
-    ) - array['id', 'createdAt', 'updatedAt', 'variations'],
+    ) - array['id', 'revision', 'createdAt', 'updatedAt', 'variations'],
     '{"key": "t", "name": "New name", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "player",
     "hashSeed": "seed", "hashVersion": 1, "coverage": 0.25, "allocations": [{"variation": "control", "percent": 100}],
-    "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
+    "condition": {"locale": "de-DE"}, "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
+    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
+    "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
     'a draft can be changed in every field'
 );
 select is(
-    awf.update_experiment('t', '{"name": "T"}') - array['id', 'createdAt', 'updatedAt', 'variations'],
+    awf.update_experiment('t', '{"name": "T"}') - array['id', 'revision', 'createdAt', 'updatedAt', 'variations'],
     '{"key": "t", "name": "T", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "player",
     "hashSeed": "seed", "hashVersion": 1, "coverage": 0.25, "allocations": [{"variation": "control", "percent": 100}],
-    "condition": {"locale": "de-DE"}, "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
+    "condition": {"locale": "de-DE"}, "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
+    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
+    "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
     'fields that are not named stay as they are'
 );
 select awf.update_experiment('t', '{"startAt": "2025-03-01T06:00:00", "stopAt": "2025-04-01 00:00"}');
@@ -499,7 +507,7 @@ select
     )
 from (
     values
-    ('{"allocations": [{"variation": "control", "percent": 100}]}', 'allocations'), ('{"hashBasis": "player"}', 'hashBasis'),
+    ('{"allocations": [{"variation": "high", "percent": 100}]}', 'allocations'), ('{"hashBasis": "player"}', 'hashBasis'),
     ('{"hashSeed": "x"}', 'hashSeed'), ('{"hashVersion": 2}', 'hashVersion'), ('{"startAt": null}', 'startAt'),
     ('{"condition": {}}', 'condition')
 ) as f (changes, field);
@@ -642,8 +650,12 @@ from (
     ($$select awf.create_experiment('r', 'R', '[{"variation": "a", "percent": 100}]')$$, 'a new experiment'),
     ($$select awf.update_experiment('r', '{"name": "R 2"}')$$, 'a changed experiment'),
     ($$select awf.create_variation('r', 'a')$$, 'a new variation'),
-    ($$select awf.update_variation('r', 'a', '{"maxActs": 4}')$$, 'changed params'),
+    ($$select awf.update_variation('r', 'a', '{"txtSentenceCap": 4}')$$, 'changed params'),
     ($$select awf.start_experiment('r')$$, 'a start'),
+    ($$select awf.set_override('r', 's1', 'a')$$, 'an override'),
+    ($$select awf.set_override('r', 's1', null)$$, 'an override that is gone'),
+    ($$select awf.set_ramp('r', '[{"coverage": 1, "at": null}]')$$, 'a ramp'),
+    ($$select awf.open_phase('r')$$, 'a phase'),
     ($$select awf.stop_experiment('r')$$, 'a stop'),
     ($$select awf.set_setting('model_max_output_tokens', '3000')$$, 'a setting'),
     ($$update awf.knobs set max_value = 50 where name = 'maxChoices'$$, 'a knob'),
@@ -654,7 +666,7 @@ from (
 select ok(not pg_temp.moves('select awf.refresh_rollups()'), 'the revision does not move with what is no configuration');
 
 -- active_config().
-select is(awf.active_config() -> 'version', '1'::jsonb, 'the document has version 1');
+select is(awf.active_config() -> 'version', '2'::jsonb, 'the document has version 2');
 select is(
     awf.active_config() -> 'knobs',
     '{"maxOutputTokens": {"type": "integer", "min": 1, "max": 3000}, "maxActs": {"type": "integer", "min": 1, "max": 100},
@@ -673,7 +685,7 @@ select awf.set_setting('model_max_output_tokens', null);
 select awf.create_experiment(
     'early', 'Early', '[{"variation": "b", "percent": 25}, {"variation": "a", "percent": 75}]', 'player',
     '{"maxActs": 8, "maxChoices": {"min": 2, "max": 4}}', '2025-01-01 00:00+00', '2025-12-01 00:00+00',
-    '{"coverage": 0.5, "hashSeed": "x", "hashVersion": 1, "condition": {"locale": "de-DE"}}'
+    '{"coverage": 0.5, "hashSeed": "x", "hashVersion": 1, "condition": {"locale": "de-DE"}, "allowOverlap": true}'
 );
 select awf.create_variation('early', 'a', '{"maxActs": 4}');
 select awf.create_variation('early', 'b', '{"maxActs": 5}');
@@ -689,24 +701,31 @@ select results_eq(
     'only running experiments are in it, by their start and then their creation'
 );
 select is(
-    (awf.active_config() #> '{experiments,0}') - array['startAt', 'stopAt', 'variations'],
-    '{"key": "early", "hashBasis": "player", "hashSeed": "x", "hashVersion": 1, "ranges": [[0, 0.125], [0.25, 0.625]],
-    "condition": {"locale": "de-DE"}, "guardrails": {"maxActs": {"max": 8}, "maxChoices": {"min": 2, "max": 4}}}'::jsonb,
-    'an experiment has its hash, its ranges and its guardrails in their long form'
+    awf.active_config() #> '{experiments,0}' #- '{phases,0,variations}' #- '{phases,0,startAt}' #- '{phases,1,startAt}',
+    '{"key": "early", "hashBasis": "player", "hashVersion": 1, "optIn": false, "sticky": false, "namespace": null,
+    "guardrails": {"maxActs": {"max": 8}, "maxChoices": {"min": 2, "max": 4}}, "overrides": {},
+    "params": {"a": {"maxActs": 4}, "b": {"maxActs": 5}, "spare": {}},
+    "phases": [
+        {"phase": 1, "coverage": 0.5, "hashSeed": "x", "condition": {"locale": "de-DE"}, "bucketVersion": 0, "minBucketVersion": 0,
+        "ranges": [[0, 0.125], [0.25, 0.625]]},
+        {"phase": 1, "coverage": 0.5, "hashSeed": "x", "condition": {"locale": "de-DE"}, "bucketVersion": 0, "minBucketVersion": 0,
+        "ranges": [], "variations": []}
+    ]}'::jsonb,
+    'an experiment has its hash, its params, its guardrails in their long form, and a timeline with its ranges'
 );
 select results_eq(
-    $$select v.value ->> 'key', v.value -> 'params', (v.value -> 'id')::integer
-    from jsonb_array_elements(awf.active_config() #> '{experiments,0,variations}') with ordinality as v order by v.ordinality$$,
-    $$select v.variation_key, v.params, v.id from awf.experiment_variations as v
+    $$select v.value ->> 'key', (v.value -> 'id')::integer
+    from jsonb_array_elements(awf.active_config() #> '{experiments,0,phases,0,variations}') with ordinality as v order by v.ordinality$$,
+    $$select v.variation_key, v.id from awf.experiment_variations as v
     where v.experiment_key = 'early' and v.variation_key <> 'spare' order by v.variation_key desc$$,
-    'its variations stand in the order of the allocations, with their params and numbers'
+    'the variations of a phase stand in the order of the allocations, with their numbers'
 );
 select is(
     array[
-        (awf.active_config() #>> '{experiments,0,startAt}')::timestamptz,
-        (awf.active_config() #>> '{experiments,0,stopAt}')::timestamptz
+        (awf.active_config() #>> '{experiments,0,phases,0,startAt}')::timestamptz,
+        (awf.active_config() #>> '{experiments,0,phases,1,startAt}')::timestamptz
     ],
-    array[timestamptz '2025-01-01 00:00+00', timestamptz '2025-12-01 00:00+00'], 'its times carry their zone'
+    array[timestamptz '2025-01-01 00:00+00', timestamptz '2025-12-01 00:00+00'], 'its times carry their zone, and its end is planned'
 );
 
 -- Listing.

@@ -1,6 +1,6 @@
 -- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
 begin;
-select plan(298);
+select plan(319);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -690,6 +690,169 @@ select is(
     ],
     'variations are found by both their keys, and never made'
 );
+
+-- Phases: the keys of a variation mean the number that it had at the ts of the event.
+select awf.create_experiment('g', 'G', '[{"variation": "a", "percent": 50}, {"variation": "b", "percent": 50}]');
+select awf.create_variation('g', 'a');
+select awf.create_variation('g', 'b');
+create temporary table phases_of_g (experiment_id bigint, first_number integer);
+insert into phases_of_g
+select
+    e.id,
+    v.id
+from awf.experiments as e
+inner join awf.experiment_variations as v on e.key = v.experiment_key
+where e.key = 'g' and v.variation_key = 'a';
+-- In force from the 10th, stopped from the 12th, on again from the 14th; from the 16th a second phase, without b and with c.
+insert into awf.experiment_phases
+select
+    g.experiment_id,
+    t.start_at,
+    t.phase,
+    t.running,
+    1,
+    '[]',
+    '[]',
+    'g',
+    '{}',
+    0,
+    0
+from phases_of_g as g
+cross join (
+    values
+    (timestamptz '2025-01-10 00:00+00', 1, true), ('2025-01-12 00:00+00', 1, false), ('2025-01-14 00:00+00', 1, true),
+    ('2025-01-16 12:00+00', 2, true)
+) as t (start_at, phase, running);
+insert into awf.variation_ids (experiment_id, experiment_key, variation_key, phase)
+select
+    g.experiment_id,
+    'g',
+    v.variation_key,
+    2
+from phases_of_g as g
+cross join (values ('a'), ('c')) as v (variation_key);
+delete from awf.experiment_variations
+where experiment_key = 'g' and variation_key = 'b';
+create function pg_temp.name_of(p_number integer)
+returns text
+language sql
+as $$
+    select format('%s of phase %s', v.variation_key, v.phase)
+    from awf.variation_ids as v where v.experiment_key = 'g' and v.id = p_number
+$$;
+select is(pg_temp.name_of(awf._variation_id('g', n.variation, n.ts)), n.name, format('%s at %s: %s', n.variation, n.ts, n.what))
+from (
+    values
+    ('a', timestamptz '2025-01-11 00:00+00', 'a of phase 1', 'the phase in force'),
+    ('a', '2025-01-13 00:00+00', 'a of phase 1', 'stopped, but in no other phase'),
+    ('a', '2025-01-16 11:59:59.999999+00', 'a of phase 1', 'up to the last moment'),
+    ('a', '2025-01-16 12:00+00', 'a of phase 2', 'from its first moment on'),
+    ('a', '2025-02-01 00:00+00', 'a of phase 2', 'to this day'),
+    ('a', '2024-12-01 00:00+00', 'a of phase 1', 'earlier than the start: the first phase'),
+    ('a', '-infinity', 'a of phase 1', 'at the beginning of time'),
+    ('b', '2025-01-11 00:00+00', 'b of phase 1', 'known in its phase, though it is gone by now'),
+    ('b', '2025-01-17 00:00+00', null, 'not in the phase that lacks it'),
+    ('c', '2025-01-17 00:00+00', 'c of phase 2', 'a variation that came with the phase'),
+    ('c', '2025-01-11 00:00+00', null, 'and was not there before')
+) as n (variation, ts, name, what);
+select is(
+    awf._variation_id('f', 'x', '2025-01-11 00:00+00'), awf._variation_id('f', 'x', '2030-01-01 00:00+00'),
+    'an experiment that never started has one phase'
+);
+select results_eq(
+    $$select variation, from_at, pg_temp.name_of(id) from awf.variation_numbers('{g/c,g/a,nope/a,g,g/b,g/a,null}')$$,
+    $$values
+    ('g', null::timestamptz, null::text), ('g', '2025-01-10 00:00+00', null), ('g', '2025-01-16 12:00+00', null),
+    ('g/a', null, 'a of phase 1'), ('g/a', '2025-01-10 00:00+00', 'a of phase 1'), ('g/a', '2025-01-16 12:00+00', 'a of phase 2'),
+    ('g/b', null, 'b of phase 1'), ('g/b', '2025-01-10 00:00+00', 'b of phase 1'), ('g/b', '2025-01-16 12:00+00', null),
+    ('g/c', null, null), ('g/c', '2025-01-10 00:00+00', null), ('g/c', '2025-01-16 12:00+00', 'c of phase 2')$$,
+    'variation_numbers() tells the numbers of all phases, and from when on'
+);
+select results_eq(
+    $$select variation, from_at, id = (select v.id from awf.experiment_variations as v where v.experiment_key = 'f')
+    from awf.variation_numbers('{f/x}')$$,
+    $$values ('f/x', null::timestamptz, true)$$, 'of an experiment that never started: from the beginning'
+);
+select is(
+    pg_temp.name_of((awf.dimension_ids('variation', '{g/a}'))[1]), 'a of phase 2', 'dimension_ids() tells the number of today'
+);
+create function pg_temp.recorded()
+returns text
+language sql
+as $$
+    select string_agg(format('%s %s', e.ts at time zone 'UTC', pg_temp.name_of(e.assignments[1])), ', ' order by e.ts)
+    from awf.turn_events as e
+$$;
+set local role awf_writer;
+select awf.record_turn(pg_temp.event(jsonb_build_object('ts', t.ts, 'experiment_key', 'g', 'variation_key', 'a')))
+from (values ('2025-01-16T12:00:00Z'), ('2025-01-16T11:59:59Z')) as t (ts);
+select r.accepted
+from awf.record_turns(jsonb_build_array(
+    pg_temp.event('{"ts": "2025-01-17T00:00:00Z", "assignments": [{"experiment": "g", "variation": "c"}]}'),
+    pg_temp.event('{"ts": "2025-01-15T00:00:00Z", "assignments": [{"experiment": "g", "variation": "b"}]}')
+)) as r;
+insert into awf.analytics_events (ts, session_id, player_hash, world_ref, adventure_ref, experiment_key, variation_key) values
+('2025-01-18 00:00+00', 's1', repeat('ab', 32), 'w1', 'a1', 'g', 'a'),
+('2025-01-14 00:00+00', 's1', repeat('ab', 32), 'w1', 'a1', 'g', 'a');
+reset role;
+select is(
+    pg_temp.recorded(),
+    '2025-01-14 00:00:00 a of phase 1, 2025-01-15 00:00:00 b of phase 1, 2025-01-16 11:59:59 a of phase 1, '
+    || '2025-01-16 12:00:00 a of phase 2, 2025-01-17 00:00:00 c of phase 2, 2025-01-18 00:00:00 a of phase 2',
+    'record_turn(), record_turns() and the view give an event the number of the phase at its ts'
+);
+select results_eq(
+    $$select distinct e.experiment_key, e.variation_key from awf.analytics_events as e order by 1, 2$$,
+    $$values ('g', 'a'), ('g', 'b'), ('g', 'c')$$, 'the view shows the keys, whatever the phase'
+);
+select throws_ok(
+    format('select awf.record_turn(%L)', pg_temp.event('{"ts": "2025-01-17T00:00:00Z", "experiment_key": "g", "variation_key": "b"}')),
+    'WF201', 'event refused: unknown_variation: experiment "g" has no variation "b"',
+    'a variation that the phase lacks is refused'
+);
+delete from awf.turn_events;
+-- Decided at 11:59:58 in phase 1, recorded with the number of the decision when phase 2 had begun.
+select awf.record_turn(pg_temp.event(jsonb_build_object(
+    'ts', '2025-01-16T12:00:03Z', 'assignments', jsonb_build_array(jsonb_build_object(
+        'experiment', 'g', 'variation', 'a', 'id', g.first_number
+    ))
+)))
+from phases_of_g as g;
+select awf.record_turn(pg_temp.event(jsonb_build_object(
+    'ts', '2025-01-16T12:00:04Z', 'assignments', jsonb_build_array(jsonb_build_object(
+        'experiment', 'g', 'variation', 'a', 'id', v.id
+    ))
+)))
+from awf.experiment_variations as v
+where v.experiment_key = 'e' and v.variation_key = 'a';
+select awf.record_turn(pg_temp.event(
+    '{"ts": "2025-01-16T12:00:05Z", "assignments": [{"experiment": "g", "variation": "a", "id": "many"}]}'
+));
+select is(
+    pg_temp.recorded(),
+    '2025-01-16 12:00:03 a of phase 1, 2025-01-16 12:00:04 a of phase 2, 2025-01-16 12:00:05 a of phase 2',
+    'a number that comes with the keys counts, if it is one of the variation'
+);
+delete from awf.turn_events;
+set local role awf_writer;
+select awf.open_stage();
+insert into pg_temp.awf_stage (ts, id, session_id, player_hash, world_ref, adventure_ref, locale, assignments)
+select
+    '2025-01-17 00:00+00',
+    '01940000-0000-7000-8000-000000000041',
+    's1',
+    sha256('p'),
+    'w1',
+    'a1',
+    'en-US',
+    array[n.id]
+from awf.variation_numbers('{g/b}') as n
+where n.from_at is null;
+select results_eq('select * from awf.ingest_batch()', 'values (1, 0, 0)', 'a COPY may bring numbers of an earlier phase');
+reset role;
+select is(pg_temp.recorded(), '2025-01-17 00:00:00 b of phase 1', 'and they stay what they are');
+delete from awf.turn_events;
+delete from awf.ingest_log;
 
 -- The direct path. The numbers come first.
 create temporary table ids as

@@ -1,6 +1,6 @@
 -- Rollups: what the refresh adds, held against a direct aggregate over the events, and what a recompute may and may not do.
 begin;
-select plan(68);
+select plan(72);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -14,6 +14,31 @@ select awf.create_variation('e', 'b');
 select awf.create_experiment('p', 'P', '[{"variation": "x", "percent": 50}, {"variation": "y", "percent": 50}]', 'player');
 select awf.create_variation('p', 'x');
 select awf.create_variation('p', 'y');
+-- The second one has another phase from the noon of the second day on.
+insert into awf.experiment_phases
+select
+    e.id,
+    t.start_at,
+    t.phase,
+    true,
+    1,
+    e.allocations,
+    '[]',
+    'p',
+    '{}',
+    0,
+    0
+from awf.experiments as e
+cross join (values (timestamptz '2025-01-01 00:00+00', 1), ('2025-01-15 12:00+00', 2)) as t (start_at, phase)
+where e.key = 'p';
+insert into awf.variation_ids (experiment_id, experiment_key, variation_key, phase)
+select
+    v.experiment_id,
+    v.experiment_key,
+    v.variation_key,
+    2
+from awf.variation_ids as v
+where v.experiment_key = 'p';
 
 -- 600 events of three days, two worlds, three locales: with no, one, the other and both experiments, and with gaps in every
 -- metric. Arithmetic instead of chance, so that every run sees the same.
@@ -100,6 +125,7 @@ create temporary view direct_exposures as
 select
     x.id as experiment_id,
     u.unit_id,
+    v.phase,
     (array_agg(v.id order by e.ts, e.id))[1] as variation_id,
     (array_agg(e.locale_id order by e.ts, e.id))[1] as locale_id,
     min(e.ts) as first_ts,
@@ -112,11 +138,12 @@ cross join
     lateral (
         values (case x.hash_basis when 'session' then e.session_id else encode(e.player_hash, 'hex') end)
     ) as u (unit_id)
-group by 1, 2;
+group by 1, 2, 3;
 create temporary view kept_exposures as
 select
     x.experiment_id,
     x.unit_id,
+    x.phase,
     x.variation_id,
     x.locale_id,
     x.first_ts,
@@ -179,12 +206,11 @@ select is(
     ),
     61::bigint, 'by session: every session that carried the experiment is a unit'
 );
-select is(
-    (
-        select count(*) from awf.exposures as x inner join awf.experiments as e on x.experiment_id = e.id
-        where e.key = 'p' and x.unit_id = encode(x.player_hash, 'hex')
-    ),
-    25::bigint, 'by player: every player is'
+select results_eq(
+    $$select x.phase, count(*), bool_and((x.first_ts >= '2025-01-15 12:00+00') = (x.phase = 2))
+    from awf.exposures as x inner join awf.experiments as e on e.id = x.experiment_id
+    where e.key = 'p' and x.unit_id = encode(x.player_hash, 'hex') group by x.phase order by x.phase$$,
+    $$values (1, 24::bigint, true), (2, 24, true)$$, 'by player: every player is, once in each phase that saw it'
 );
 select is(
     (
@@ -249,6 +275,43 @@ select is(
     ), sha256('a'
     ), 'its player and its locale come with it'
 );
+create function pg_temp.show_phase(p_id text, p_ts text, p_variation text)
+returns text
+language plpgsql
+as $$
+begin
+    perform awf.record_turns(jsonb_build_array(jsonb_build_object(
+        'id', p_id, 'ts', p_ts, 'session_id', 's', 'player_hash', repeat('ee', 32), 'world_ref', 'w1',
+        'adventure_ref', 'a1', 'experiment_key', 'p', 'variation_key', p_variation
+    )));
+    perform awf.refresh_rollups();
+    return (
+        select string_agg(format('%s: %s %s', x.phase, v.variation_key, x.first_ts at time zone 'UTC'), ', ' order by x.phase)
+        from awf.exposures as x inner join awf.variation_ids as v on v.id = x.variation_id
+        where x.unit_id = repeat('ee', 32)
+    );
+end;
+$$;
+select is(pg_temp.show_phase(t.id, t.ts, t.variation), t.shown, t.what)
+from (
+    values
+    (
+        '01940000-0000-7000-8000-00000000f025', '2025-01-15T12:30:00Z', 'x', '2: x 2025-01-15 12:30:00',
+        'the second phase is seen first'
+    ),
+    (
+        '01940000-0000-7000-8000-00000000f024', '2025-01-15T11:30:00Z', 'y', '1: y 2025-01-15 11:30:00, 2: x 2025-01-15 12:30:00',
+        'a late event of the first phase changes nothing in the second'
+    ),
+    (
+        '01940000-0000-7000-8000-00000000f023', '2025-01-15T12:00:00Z', 'y', '1: y 2025-01-15 11:30:00, 2: y 2025-01-15 12:00:00',
+        'an event that is the earliest of its phase is first in its phase alone'
+    ),
+    (
+        '01940000-0000-7000-8000-00000000f022', '2025-01-16T12:00:00Z', 'x', '1: y 2025-01-15 11:30:00, 2: y 2025-01-15 12:00:00',
+        'a later one is first in none'
+    )
+) as t (id, ts, variation, shown, what);
 select bag_eq('select * from kept_exposures', 'select * from direct_exposures', 'as the definition says');
 
 -- A bounded claim, and batches whose numbers lie far apart.
@@ -386,16 +449,16 @@ select results_eq(
     'select count(*) from awf.turn_events', 'rows without an experiment count every turn once, whatever experiments it carries'
 );
 select bag_eq(
-    $$select day, experiment_key, variation_key, locale, world_ref, turns, failed_turns, bundle_tokens_sum, output_tokens_sum,
-    turn_latency_us_count from awf.daily_rollups$$,
-    $$select d.day, v.experiment_key, v.variation_key, l.value as locale, w.value as world_ref,
+    $$select day, experiment_key, variation_key, phase, locale, world_ref, turns, failed_turns, bundle_tokens_sum,
+    output_tokens_sum, turn_latency_us_count from awf.daily_rollups$$,
+    $$select d.day, v.experiment_key, v.variation_key, v.phase, l.value as locale, w.value as world_ref,
     (sum(d.n) filter (where d.metric_id = 0))::bigint as a, (sum(d.sum) filter (where d.metric_id = 0))::bigint as b,
     sum(d.sum) filter (where d.metric_id = 4) as c, sum(d.sum) filter (where d.metric_id = 5) as d,
     (sum(d.n) filter (where d.metric_id = 1))::bigint as e
     from direct_totals as d left join awf.variation_ids as v on v.id = d.variation_id
     inner join awf.dimensions as l on l.id = d.locale_id inner join awf.dimensions as w on w.id = d.world_id
-    group by 1, 2, 3, 4, 5$$,
-    'the view daily_rollups shows the same'
+    group by 1, 2, 3, 4, 5, 6$$,
+    'the view daily_rollups shows the same, the phases of an experiment apart'
 );
 
 -- A turn that names a variation nobody knows, as a client of another database might send on the direct path.

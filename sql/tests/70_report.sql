@@ -1,6 +1,6 @@
 -- Reports: the totals of an experiment, its units, and what the pipeline says of itself.
 begin;
-select plan(32);
+select plan(43);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's
@@ -192,7 +192,7 @@ select r.batches from awf.refresh_rollups() as r;
 select results_eq(
     $$select * from awf.experiment_report('all')$$,
     $$values ('v', 'en-US', 1::bigint, 1::bigint, 0::bigint, 4::numeric, 5::numeric, 1.001, 2.002, 3.003, 4.000, 5.000, 6.0000,
-    7.0000, 8.0000, 9.0000, 10.0000, 11.0000)$$,
+    7.0000, 8.0000, 9.0000, 10.0000, 11.0000, null::integer, null::numeric)$$,
     'every metric has its own column'
 );
 select is(
@@ -200,8 +200,132 @@ select is(
     'TABLE(variation_key text, locale text, units bigint, turns bigint, failed_turns bigint, bundle_tokens numeric, '
     || 'output_tokens numeric, avg_turn_latency_ms numeric, avg_model_latency_ms numeric, avg_bundle_ms numeric, '
     || 'avg_bundle_tokens numeric, avg_output_tokens numeric, avg_retries numeric, avg_fallbacks numeric, '
-    || 'avg_tool_calls numeric, avg_acts numeric, avg_choices numeric, avg_time_advance_ticks numeric)',
+    || 'avg_tool_calls numeric, avg_acts numeric, avg_choices numeric, avg_time_advance_ticks numeric, phase integer, '
+    || 'expected_percent numeric)',
     'the columns of the report are the documented ones'
+);
+
+-- Two phases: from noon of the 16th on, units are split anew, 20 to 80.
+--   session  phase 1            phase 2
+--   t1       control, 15th, en  control, 17th, de
+--   t2       control, 15th, de  high, 16th, de
+--   t3       high, 16th, en
+--   t4                          high, 17th, en
+--   t5                          high, 17th, de; and a turn in control, which its first one outweighs
+select awf.create_experiment('two', 'Two', '[{"variation": "control", "percent": 20}, {"variation": "high", "percent": 80}]');
+select awf.create_variation('two', 'control');
+select awf.create_variation('two', 'high');
+insert into awf.experiment_phases
+select
+    e.id,
+    t.start_at,
+    t.phase,
+    t.running,
+    1,
+    t.allocations::jsonb,
+    '[]',
+    'two',
+    '{}',
+    0,
+    0
+from awf.experiments as e
+cross join (
+    values
+    (timestamptz '2025-01-15 00:00+00', 1, true, '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]'),
+    ('2025-01-16 06:00+00', 1, false, '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]'),
+    ('2025-01-16 12:00+00', 2, true, '[{"variation": "control", "percent": 20}, {"variation": "high", "percent": 80}]'),
+    ('2025-01-20 00:00+00', 3, true, '[{"variation": "high", "percent": 100}]')
+) as t (start_at, phase, running, allocations)
+where e.key = 'two';
+insert into awf.variation_ids (experiment_id, experiment_key, variation_key, phase)
+select
+    v.experiment_id,
+    'two',
+    v.variation_key,
+    p.phase
+from awf.variation_ids as v
+cross join (values (2), (3)) as p (phase)
+where v.experiment_key = 'two';
+select r.accepted, r.rejected
+from awf.record_turns((
+    select
+        jsonb_agg(jsonb_build_object(
+            'ts', t.ts, 'session_id', t.session_id, 'player_hash', repeat('ab', 32), 'world_ref', 'w', 'adventure_ref', 'a',
+            'locale', t.locale, 'experiment_key', 'two', 'variation_key', t.variation,
+            'metrics', '{"outputTokens": 10}'::jsonb
+        ))
+    from (
+        values
+        ('t1', '2025-01-15T10:00:00Z', 'control', 'en-US'), ('t1', '2025-01-15T11:00:00Z', 'control', 'de-DE'),
+        ('t1', '2025-01-17T10:00:00Z', 'control', 'de-DE'), ('t2', '2025-01-15T12:00:00Z', 'control', 'de-DE'),
+        ('t2', '2025-01-16T12:00:00Z', 'high', 'de-DE'), ('t3', '2025-01-16T11:59:59Z', 'high', 'en-US'),
+        ('t4', '2025-01-17T10:00:00Z', 'high', 'en-US'), ('t5', '2025-01-17T10:00:00Z', 'high', 'de-DE'),
+        ('t5', '2025-01-17T11:00:00Z', 'control', 'de-DE')
+    ) as t (session_id, ts, variation, locale)
+)) as r;
+select r.batches from awf.refresh_rollups() as r;
+set local role awf_reader;
+select
+    results_eq(
+        format(
+            $$select variation_key, locale, phase, units, turns, expected_percent from awf.experiment_report('two', %L, %L, %L)$$,
+            p.first_day, p.last_day, p.grouping
+        ),
+        p.expected, 'phases, as a reader sees them: ' || p.what
+    )
+from (
+    values
+    (
+        null, null, '{variation,phase}',
+        $$values ('control', null::text, 1, 2::bigint, 3::bigint, 50::numeric), ('high', null, 1, 1, 1, 50),
+        ('control', null, 2, 1, 2, 20), ('high', null, 2, 3, 3, 80)$$,
+        'by variation and phase, a unit counts once in each phase, beside the split that the phase meant'
+    ),
+    (
+        null, null, '{phase}',
+        $$values (null::text, null::text, 1, 3::bigint, 4::bigint, null::numeric), (null, null, 2, 4, 5, null)$$,
+        'by phase alone there is no split'
+    ),
+    (
+        null, null, '{variation}',
+        $$values ('control', null::text, null::integer, 2::bigint, 5::bigint, null::numeric), ('high', null, null, 4, 4, null)$$,
+        'by variation, a unit that was in both counts in each, and once in the one it was in twice'
+    ),
+    (
+        null, null, '{}', $$values (null::text, null::text, null::integer, 5::bigint, 9::bigint, null::numeric)$$,
+        'in one row, every unit counts once'
+    ),
+    (
+        null, null, '{locale}',
+        $$values (null::text, 'de-DE', null::integer, 2::bigint, 6::bigint, null::numeric), (null, 'en-US', null, 3, 3, null)$$,
+        'by locale, a unit counts where it was seen first'
+    ),
+    (
+        null, null, '{phase,variation,locale}',
+        $$values ('control', 'de-DE', 1, 1::bigint, 2::bigint, 50::numeric), ('control', 'en-US', 1, 1, 1, 50),
+        ('high', 'en-US', 1, 1, 1, 50), ('control', 'de-DE', 2, 1, 2, 20), ('high', 'de-DE', 2, 2, 2, 80),
+        ('high', 'en-US', 2, 1, 1, 80)$$,
+        'by all three, in the order of phase, variation, locale'
+    ),
+    (
+        '2025-01-16', null, '{variation}',
+        $$values ('control', null::text, null::integer, 0::bigint, 2::bigint, null::numeric), ('high', null, null, 4, 4, null)$$,
+        'in a range that begins later, a unit does not count again'
+    ),
+    (
+        '2025-01-17', null, '{variation,phase}',
+        $$values ('control', null::text, 2, 1::bigint, 2::bigint, 20::numeric), ('high', null, 2, 2, 2, 80)$$,
+        'and by phase it does, if its phase saw it there first'
+    )
+) as p (first_day, last_day, grouping, expected, what);
+select throws_ok('select unit_id from awf.exposures', '42501', null, 'and that without the units themselves');
+reset role;
+select is(awf._expected_percent(e.id, 3, 'control'), 0::numeric, 'a variation that a phase leaves out is meant for nobody')
+from awf.experiments as e
+where e.key = 'two';
+select results_eq(
+    $$select phase, expected_percent from awf.experiment_report('r', p_by => '{variation,phase}')$$,
+    $$values (1, null::numeric), (1, null)$$, 'an experiment that never started has one phase and no split'
 );
 
 -- analytics_stats().
@@ -215,9 +339,9 @@ set local role awf_reader;
 select is(
     awf.analytics_stats() #- '{batches,oldestWaiting}' #- '{lastEventAt}' #- '{revision}',
     jsonb_build_object(
-        'version', awf.version(), 'events', '{"rolledUp": 11, "firstDay": "2025-01-15", "lastDay": "2025-01-18"}'::jsonb,
-        'batches', '{"waiting": 2, "rolledUp": 5, "direct": 1, "careful": 4, "insert": 2}'::jsonb,
-        'rejected', '{"total": 3, "byReason": {"missing_player": 2, "unknown_field": 1}}'::jsonb, 'exposures', 8,
+        'version', awf.version(), 'events', '{"rolledUp": 20, "firstDay": "2025-01-15", "lastDay": "2025-01-18"}'::jsonb,
+        'batches', '{"waiting": 2, "rolledUp": 8, "direct": 1, "careful": 7, "insert": 2}'::jsonb,
+        'rejected', '{"total": 3, "byReason": {"missing_player": 2, "unknown_field": 1}}'::jsonb, 'exposures', 15,
         'partitions', '{"count": 6, "first": "turn_events_20250115", "last": "turn_events_20250120"}'::jsonb
     ),
     'analytics_stats() counts events, batches, rejected events, exposures and partitions, for a reader too'

@@ -1,4 +1,4 @@
--- The daily totals, a row for each day, variation, world and locale, with every metric's count and sum beside each other.
+-- The daily totals, a row for each day, variation (of a phase), world and locale, with every metric's count and sum beside each other.
 create or replace view awf.daily_rollups
 with (security_invoker = true) as
 select
@@ -33,14 +33,15 @@ select
     max(d.n) filter (where d.metric_id = 10) as choices_count,
     max(d.sum) filter (where d.metric_id = 10) as choices_sum,
     max(d.n) filter (where d.metric_id = 11) as time_advance_ticks_count,
-    max(d.sum) filter (where d.metric_id = 11) as time_advance_ticks_sum
+    max(d.sum) filter (where d.metric_id = 11) as time_advance_ticks_sum,
+    v.phase
 from awf.daily_totals as d
 left join awf.variation_ids as v on d.variation_id = v.id
 left join awf.dimensions as w on d.world_id = w.id
 left join awf.dimensions as l on d.locale_id = l.id
-group by d.day, d.variation_id, d.world_id, d.locale_id, v.experiment_key, v.variation_key, w.value, l.value;
+group by d.day, d.variation_id, d.world_id, d.locale_id, v.experiment_key, v.variation_key, v.phase, w.value, l.value;
 comment on view awf.daily_rollups is
-'Daily rollup by variation, world and locale: counts and sums in stored units (latencies in microseconds). Rows with
+'Daily rollup by variation and phase, world and locale: counts and sums in stored units (latencies in microseconds). Rows with
 variation_id 0 count every turn once; the others count a turn for each experiment it carries.';
 comment on column awf.daily_rollups.day is 'Day, UTC.';
 comment on column awf.daily_rollups.variation_id is 'Number in variation_ids; 0 for every turn.';
@@ -74,3 +75,4 @@ comment on column awf.daily_rollups.choices_count is 'Turns that carry choices.'
 comment on column awf.daily_rollups.choices_sum is 'Sum of choices in stored units.';
 comment on column awf.daily_rollups.time_advance_ticks_count is 'Turns that carry timeAdvanceTicks.';
 comment on column awf.daily_rollups.time_advance_ticks_sum is 'Sum of timeAdvanceTicks in stored units.';
+comment on column awf.daily_rollups.phase is 'Phase of the experiment; NULL in the rows for every turn.';

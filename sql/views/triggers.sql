@@ -1,13 +1,17 @@
 -- Triggers of the experiment tables. They call functions of the extension, so they are made anew at every migration.
 
 create or replace trigger touch_row before update on awf.experiments
-for each row execute function awf._touch_row();
+for each row execute function awf._touch_experiment();
 create or replace trigger touch_row before update on awf.experiment_variations
 for each row execute function awf._touch_row();
+create or replace trigger touch_experiment after insert or update or delete on awf.experiment_variations
+for each row execute function awf._touch_variation();
 
 create or replace trigger touch_config after insert or update or delete on awf.experiments
 for each row execute function awf._touch_config();
 create or replace trigger touch_config after insert or update or delete on awf.experiment_variations
+for each row execute function awf._touch_config();
+create or replace trigger touch_config after insert or update or delete on awf.experiment_overrides
 for each row execute function awf._touch_config();
 create or replace trigger touch_config after insert or update or delete on awf.knobs
 for each row execute function awf._touch_config();

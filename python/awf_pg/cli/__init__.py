@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import click
 
-from awf_pg.cli import assign, demo, experiment, ingest, install, report, rollup, server, stats, variation
+from awf_pg.cli import (
+    assign,
+    checks,
+    config,
+    demo,
+    experiment,
+    ingest,
+    install,
+    layer,
+    overrides,
+    phases,
+    report,
+    rollup,
+    server,
+    stats,
+    template,
+    variation,
+)
 from awf_pg.cli.base import RootGroup
 
 
@@ -31,7 +48,11 @@ for command in (
     install.install,
     experiment.experiment,
     variation.variation,
+    layer.layer,
+    template.template,
     assign.assign,
+    assign.assign_many,
+    config.config,
     ingest.ingest,
     rollup.rollup,
     report.report,
@@ -39,3 +60,16 @@ for command in (
     stats.stats,
 ):
     main.add_command(command)
+
+# How an experiment goes on and how its split is checked; each in a module beside the experiment's own.
+for command in (
+    phases.phase,
+    phases.phases,
+    phases.ramp,
+    phases.advance,
+    overrides.override,
+    overrides.overrides,
+    checks.simulate,
+    checks.verify,
+):
+    experiment.experiment.add_command(command)

@@ -7,18 +7,20 @@ import json
 import math
 import os
 import re
+import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 import psycopg
 
 from awf_pg.admin import Api
 from awf_pg.errors import AwfError, InvalidArgument, InvalidDateRange, ServerUnreachable, from_database
+from awf_pg.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -96,6 +98,65 @@ def tell(message: str) -> None:
 
 def cut(text: str) -> str:
     return text if len(text) <= _MESSAGE_MAX else text[: _MESSAGE_MAX - 3] + "..."
+
+
+def attributes_options(command: Command) -> Command:
+    """The attributes of a turn, as a whole or one by one; `attributes_of` joins them."""
+    whole = click.option(
+        "--attributes", type=json_value, default="{}", metavar="JSON", help="Attributes of the turn."
+    )
+    one = click.option(
+        "--attribute",
+        "more",
+        type=pair,
+        multiple=True,
+        metavar="KEY=JSON",
+        help="One attribute of the turn: locale, world, adventure, model or another. Repeat it.",
+    )
+    return whole(one(command))
+
+
+def attributes_of(attributes: Any, more: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    if not isinstance(attributes, dict):
+        raise click.UsageError("--attributes is no JSON object.")
+    return attributes | dict(more)
+
+
+def revision_option(command: Command) -> Command:
+    option = click.option(
+        "--revision",
+        type=click.IntRange(min=1),
+        metavar="NUMBER",
+        help="Refuse when the experiment has changed since this revision.",
+    )
+    return option(command)
+
+
+def yes_option(command: Command) -> Command:
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something is gone for good."""
+    if not yes:
+        click.confirm(question, abort=True, err=True)
+
+
+def hash_player(api: Api, player_id: str) -> str:
+    """With our own key where there is one, or else with the key that the database keeps."""
+    settings = Settings.from_env()
+    if settings.player_hash_key is not None:
+        return settings.hash_player(player_id).hex()
+    return api.hash_player(player_id)
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of a plain file; 0 for a pipe, which has no end to show progress to."""
+    try:
+        status = os.fstat(file.fileno())
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def dsn_option(command: Command) -> Command:
@@ -213,6 +274,21 @@ def number(text: str) -> Decimal:
     except (ValueError, ArithmeticError):
         pass
     raise click.BadParameter(f"{text} is not a finite number")
+
+
+def percent(text: str) -> Decimal:
+    """A share, written as a percentage with or without its sign."""
+    digits = text.removesuffix("%")
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,15})?", digits, re.ASCII):
+        raise click.BadParameter(f"{text!r} is no percentage")
+    return Decimal(digits) / 100
+
+
+def slots(text: str) -> list[int]:
+    """Slots of a layer: from the first up to, and without, the second."""
+    if not re.fullmatch(r"\d{1,9}:\d{1,9}", text, re.ASCII):
+        raise click.BadParameter(f"{text!r} is not LOW:HIGH, such as 0:500")
+    return [int(number) for number in text.split(":")]
 
 
 def day(text: str) -> date:

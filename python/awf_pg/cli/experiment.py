@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from typing import Any, TextIO
 
 import click
@@ -11,19 +11,17 @@ from awf_pg.admin import Api
 from awf_pg.cli import output
 from awf_pg.cli.base import (
     Command,
+    confirm,
     format_option,
-    json_value,
-    moment,
     not_empty,
-    number,
     out_option,
-    pair,
-    parse_json,
+    revision_option,
     with_api,
+    yes_option,
 )
+from awf_pg.cli.definition import READ_ONLY, Body, body_of, definition_options
+from awf_pg.cli.describe import describe
 from awf_pg.errors import InvalidState
-
-Body = dict[str, Any]
 
 # Keys of the document that are arguments of create_experiment(); all others are its settings.
 _ARGUMENTS = {
@@ -35,19 +33,12 @@ _ARGUMENTS = {
     "stopAt": "stop_at",
 }
 
-# For people; JSON from the database comes in an order of its own.
-_SHOWN_FIRST = (
-    "key",
-    "name",
-    "status",
-    "startAt",
-    "stopAt",
-    "hashBasis",
-    "coverage",
-    "allocations",
-    "guardrails",
-    "condition",
-)
+# What a document may show but an update does not change, and the verb that does.
+_ELSEWHERE = {
+    "status": "awf-pg experiment start or stop",
+    "ramp": "awf-pg experiment ramp",
+    "variations": "awf-pg variation add, update or delete",
+}
 
 
 @click.group()
@@ -58,39 +49,6 @@ def experiment() -> None:
     Example:
       awf-pg experiment list --status running
     """
-
-
-def definition_options(command: Command) -> Command:
-    """What create and update both take."""
-    options: list[Callable[[Command], Command]] = [
-        click.option("--name", callback=not_empty, help="Title for people."),
-        click.option(
-            "--allocation", "allocations", type=pair, multiple=True, metavar="VARIATION=PERCENT",
-            help="Share of a variation; the shares sum to 100. Repeat it.",
-        ),
-        click.option("--hash-basis", metavar="session|player", help="Unit of randomization."),
-        click.option(
-            "--guardrail", "guardrails", type=pair, multiple=True, metavar="KNOB=MAX",
-            help='Upper bound of a knob, or {"min": number, "max": number}. Repeat it.',
-        ),
-        click.option(
-            "--condition", type=json_value, metavar="JSON",
-            help="Which turns take part, by locale, world, adventure, model and other attributes.",
-        ),
-        click.option("--start-at", type=moment, metavar="TIME", help="In force from this time on; ISO 8601."),
-        click.option("--stop-at", type=moment, metavar="TIME", help="In force up to this time; ISO 8601."),
-        click.option(
-            "--coverage", type=number, metavar="NUMBER", help="Share of the units that take part, 0 to 1."
-        ),
-        click.option(
-            "--set", "more", type=pair, multiple=True, metavar="KEY=JSON",
-            help="Any other key of the document. Repeat it.",
-        ),
-        click.option("--file", type=click.File(encoding="utf-8"), help="JSON document; - is standard input."),
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def document_format(command: Command) -> Command:
@@ -118,33 +76,33 @@ def list_(api: Api, status: str | None, fmt: str, out: str | None) -> None:
 @document_format
 @with_api
 def show(api: Api, key: str, fmt: str) -> None:
-    """Show an experiment with its variations.
+    """Show an experiment: state, timeline, layer, variations and overrides.
 
     \b
     Example:
       awf-pg experiment show token-budget-test
+      awf-pg experiment show token-budget-test --format json > token-budget-test.json
     """
     document = api.get_experiment(key)
     if fmt == "json":
         output.write_document(document)
-        return
-    variations = document.pop("variations")
-    first = {name: document[name] for name in _SHOWN_FIRST}
-    click.echo(output.as_pairs(first | document))
-    if variations:
-        columns = [output.Column("variationKey", "variation"), output.Column("params", "params")]
-        click.echo("\n" + output.as_table(variations, columns))
+    else:
+        click.echo(describe(api, document))
 
 
 @experiment.command()
 @click.argument("key", required=False)
+@click.option("--template", metavar="KEY", callback=not_empty, help="Begin with this template.")
 @definition_options
 @document_format
 @with_api
-def create(api: Api, key: str | None, file: TextIO | None, fmt: str, **options: Any) -> None:
+def create(
+    api: Api, key: str | None, template: str | None, file: TextIO | None, fmt: str, **options: Any
+) -> None:
     """Create an experiment, as a draft.
 
     The definition comes from the options, from a JSON document (--file), or from both: then the options win.
+    A template brings variations too, and whatever is not said here.
 
     \b
     Example:
@@ -153,39 +111,60 @@ def create(api: Api, key: str | None, file: TextIO | None, fmt: str, **options: 
         --guardrail maxOutputTokens=2000 --guardrail maxActs=8 --guardrail toolMaxCalls=10
       awf-pg experiment create german-test --name "In German" \\
         --condition '{"locale": {"$in": ["de-DE", "de-AT"]}}'
+      awf-pg experiment create few-calls --name "Few calls" --layer budgets --slots 0:450 --owner ana
+      awf-pg experiment create cheaper --template token-budget --name "Cheaper turns" --tag cost
       awf-pg experiment create --file experiment.json
     """
-    body = _body(file, options)
+    body = body_of(file, options)
     key = _key(key, body.pop("key", None))
     _require_draft(body.pop("status", None))
-    arguments = {argument: body.pop(name) for name, argument in _ARGUMENTS.items() if name in body}
-    if "name" not in arguments:
+    name = body.pop("name", None)
+    if template is not None:
+        _announce(api.create_from_template(template, key, name, body), "created", fmt)
+        return
+    if name is None:
         raise click.UsageError("The experiment needs a name: --name.")
-    _announce(api.create_experiment(key, **arguments, settings=body), "created", fmt)
+    body = _definition(body)
+    arguments = {argument: body.pop(field) for field, argument in _ARGUMENTS.items() if field in body}
+    _announce(api.create_experiment(key, name, **arguments, settings=body), "created", fmt)
 
 
 @experiment.command()
 @click.argument("key")
 @definition_options
+@click.option("--conclusion", metavar="TEXT", help="What came of it.")
+@revision_option
 @document_format
 @with_api
-def update(api: Api, key: str, file: TextIO | None, fmt: str, **options: Any) -> None:
+def update(api: Api, key: str, file: TextIO | None, revision: int | None, fmt: str, **options: Any) -> None:
     """Change what an experiment says; what is not named stays.
+
+    A document that `show` printed (--file) changes what it says otherwise than the experiment, and is refused
+    when the experiment has changed since it was printed.
 
     \b
     Example:
       awf-pg experiment update token-budget-test --name "Token budget, second try" --set stopAt=null
       awf-pg experiment update german-test --condition '{"locale": "de-DE", "player.level": {"$gte": 5}}'
+      awf-pg experiment update token-budget-test --file token-budget-test.json
     """
-    changes = _body(file, options)
+    changes = body_of(file, options)
+    said = changes.pop("revision", None)
+    revision = _revision(said) if revision is None else revision
     if not changes:
         raise click.UsageError("Nothing to change: name at least one option.")
-    _announce(api.update_experiment(key, changes), "updated", fmt)
+    if file is not None:
+        document = api.get_experiment(key)
+        changes = _changed(changes, document, revision)
+        if not changes and revision in (None, document["revision"]):
+            _announce(document, "has nothing to change", fmt)
+            return
+    _announce(api.update_experiment(key, changes, revision), "updated", fmt)
 
 
 @experiment.command()
 @click.argument("key")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @with_api
 def delete(api: Api, key: str, yes: bool) -> None:
     """Delete an experiment and its variations; its events stay.
@@ -195,45 +174,48 @@ def delete(api: Api, key: str, yes: bool) -> None:
       awf-pg experiment delete token-budget-test --yes
     """
     api.get_experiment(key)  # Asking about an experiment that is not there would be a strange question.
-    if not yes:
-        click.confirm(f"Delete experiment {key} and its variations?", abort=True, err=True)
+    confirm(f"Delete experiment {key} and its variations?", yes)
     api.delete_experiment(key)
     click.echo(f"experiment {key} deleted")
 
 
 @experiment.command()
 @click.argument("key")
+@revision_option
 @document_format
 @with_api
-def start(api: Api, key: str, fmt: str) -> None:
+def start(api: Api, key: str, revision: int | None, fmt: str) -> None:
     """Start an experiment: from now on, or from its start time on, it assigns.
 
     \b
     Example:
       awf-pg experiment start token-budget-test
     """
-    _announce(api.start_experiment(key), "started", fmt)
+    _announce(api.start_experiment(key, revision), "started", fmt)
 
 
 @experiment.command()
 @click.argument("key")
+@click.option("--conclusion", metavar="TEXT", help="What came of it.")
 @document_format
 @with_api
-def stop(api: Api, key: str, fmt: str) -> None:
+def stop(api: Api, key: str, conclusion: str | None, fmt: str) -> None:
     """Stop an experiment: it assigns no more; its report stays.
 
     \b
     Example:
       awf-pg experiment stop token-budget-test
+      awf-pg experiment stop token-budget-test --conclusion "The larger budget is not worth its tokens."
     """
-    _announce(api.stop_experiment(key), "stopped", fmt)
+    _announce(api.stop_experiment(key, conclusion), "stopped", fmt)
 
 
 def _announce(document: Body, what: str, fmt: str) -> None:
     if fmt == "json":
         output.write_document(document)
     else:
-        click.echo(f"experiment {document['key']} {what}, status {document['status']}")
+        state, revision = document["state"], document["revision"]
+        click.echo(f"experiment {document['key']} {what}, {state}, revision {revision}")
 
 
 def _key(argument: str | None, in_body: Any) -> Any:
@@ -244,6 +226,12 @@ def _key(argument: str | None, in_body: Any) -> Any:
     return in_body if argument is None else argument
 
 
+def _revision(said: Any) -> int | None:
+    if said is None or (isinstance(said, int) and not isinstance(said, bool)):
+        return said
+    raise click.UsageError(f"The revision must be a whole number, not {json.dumps(said, default=str)}.")
+
+
 def _require_draft(status: Any) -> None:
     if status not in (None, "draft"):
         raise InvalidState(
@@ -252,30 +240,27 @@ def _require_draft(status: Any) -> None:
         )
 
 
-def _body(file: TextIO | None, options: dict[str, Any]) -> Body:
-    """The document that file and options make together, keys as in the JSON API."""
-    body = _read_document(file) if file else {}
-    given = {
-        "name": options["name"],
-        "hashBasis": options["hash_basis"],
-        "startAt": options["start_at"] and options["start_at"].isoformat(),
-        "stopAt": options["stop_at"] and options["stop_at"].isoformat(),
-        "coverage": options["coverage"],
-        "allocations": [{"variation": name, "percent": share} for name, share in options["allocations"]]
-        or None,
-        "guardrails": dict(options["guardrails"]) or None,
-        "condition": options["condition"],
-    }
-    return body | {name: value for name, value in given.items() if value is not None} | dict(options["more"])
+def _definition(body: Body) -> Body:
+    """What a document, which may be that of another experiment, says of a new one."""
+    if body.get("variations"):
+        raise click.UsageError(
+            "A new experiment has no variations yet: leave them out of the document, "
+            "then add them with awf-pg variation add."
+        )
+    dropped = [name for name in READ_ONLY if name != "ramp"]
+    return {name: value for name, value in body.items() if name not in dropped}
 
 
-def _read_document(file: TextIO) -> Body:
-    try:
-        document = parse_json(file.read().removeprefix("\ufeff"))
-    except ValueError as error:
-        raise click.UsageError(f"{file.name} is {error}") from error
-    except click.BadParameter as error:
-        raise click.UsageError(f"{file.name}: {error.message}") from error
-    if not isinstance(document, dict):
-        raise click.UsageError(f"{file.name} holds no JSON object.")
-    return document
+def _changed(body: Body, document: Body, revision: int | None) -> Body:
+    """Where the body differs from the experiment as it is. What cannot be changed here is no difference."""
+    _key(document["key"], body.get("key"))
+    differs = {name: value for name, value in body.items() if _plain(value) != document.get(name)}
+    if revision in (None, document["revision"]):  # Of an older document nobody knows who changed what.
+        for name in _ELSEWHERE.keys() & differs.keys():
+            raise click.UsageError(f"The {name} of the document cannot be changed here: {_ELSEWHERE[name]}.")
+    return {name: value for name, value in differs.items() if name not in READ_ONLY}
+
+
+def _plain(value: Any) -> Any:
+    """A value as a shown document has it: its numbers are those of JSON."""
+    return json.loads(output.to_json(value))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, BinaryIO, TextIO
 import click
 import psycopg
 
-from awf_pg.cli.base import ERROR, dsn_option, not_empty, progress, require_dsn, tell
+from awf_pg.cli.base import ERROR, dsn_option, not_empty, progress, require_dsn, size_of, tell
 from awf_pg.connect import Source
 from awf_pg.copy import Writer, Written
 from awf_pg.errors import InvalidEvent, translated
@@ -77,7 +76,7 @@ def ingest(
     bad = Rejects(path, keep_malformed)
     total, stored, done = Written("direct", 0), 0, False
     try:
-        with translated(source.target), progress(_size(file), "ingest") as advance:
+        with translated(source.target), progress(size_of(file), "ingest") as advance:
             for stored_then, events in _batches(_events(file, bad, advance, from_line), batch):
                 total += _write(writer, events)
                 stored = stored_then
@@ -305,12 +304,3 @@ def _summarize(total: Written, bad: Rejects) -> None:
 def _default_rejects(file: BinaryIO) -> str:
     name = getattr(file, "name", "<stdin>")
     return "stdin.rejects.jsonl" if name == "<stdin>" else f"{name}.rejects.jsonl"
-
-
-def _size(file: BinaryIO) -> int:
-    """Bytes of a plain file; 0 for a pipe, which has no end to show progress to."""
-    try:
-        status = os.fstat(file.fileno())
-    except OSError:
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -91,6 +91,7 @@ ROLLUP = View(
 
 _EXPERIMENT = (
     "key", "name", "status", "hash_basis", "start_at", "stop_at", "variations", "created_at", "updated_at",
+    "state", "phase", "coverage", "layer", "owner", "tags", "revision",
 )  # fmt: skip
 
 EXPERIMENTS = View(
@@ -98,8 +99,11 @@ EXPERIMENTS = View(
     shown=(
         Column("key", "key"),
         Column("name", "name"),
-        Column("status", "status"),
+        Column("state", "state"),
         Column("hash_basis", "by"),
+        Column("coverage", "coverage"),
+        Column("layer", "layer"),
+        Column("owner", "owner"),
         Column("start_at", "starts"),
         Column("stop_at", "stops"),
         Column("variations", "variations"),
@@ -109,6 +113,98 @@ EXPERIMENTS = View(
 VARIATIONS = View(
     columns=("variation_key", "percent", "params", "created_at", "updated_at"),
     shown=(Column("variation_key", "variation"), Column("percent", "percent"), Column("params", "params")),
+)
+
+PHASES = View(
+    columns=(
+        "phase", "start_at", "end_at", "running", "coverage", "variation_key", "percent", "low", "high",
+    ),
+    shown=(
+        Column("phase", "phase"),
+        Column("start_at", "from"),
+        Column("end_at", "to"),
+        Column("running", "running"),
+        Column("coverage", "coverage"),
+        Column("variation_key", "variation"),
+        Column("percent", "percent"),
+        Column("low", "low"),
+        Column("high", "high"),
+    ),
+)  # fmt: skip
+
+OVERRIDES = View(
+    columns=("unit_id", "variation_key", "note", "set_at"),
+    shown=(
+        Column("unit_id", "unit"),
+        Column("variation_key", "variation"),
+        Column("note", "note"),
+        Column("set_at", "set"),
+    ),
+)
+
+LAYERS = View(
+    columns=("key", "hash_basis", "description", "holdout", "experiments", "free_slots", "created_at"),
+    shown=(
+        Column("key", "key"),
+        Column("hash_basis", "by"),
+        Column("description", "description"),
+        Column("holdout", "holdout"),
+        Column("experiments", "experiments"),
+        Column("free_slots", "free slots"),
+    ),
+)
+
+LAYER_MAP = View(
+    columns=("low", "high", "holder", "experiment_key", "from_at", "to_at"),
+    shown=(
+        Column("low", "from slot"),
+        Column("high", "up to"),
+        Column("holder", "holder"),
+        Column("experiment_key", "experiment"),
+        Column("from_at", "from"),
+        Column("to_at", "to"),
+    ),
+)
+
+TEMPLATES = View(
+    columns=("key", "description", "built_in", "definition", "created_at"),
+    shown=(Column("key", "key"), Column("description", "description"), Column("built_in", "built in")),
+)
+
+EXPLANATION = View(
+    columns=("step", "check", "passed", "detail"),
+    shown=(
+        Column("step", "step"),
+        Column("check", "check"),
+        Column("passed", "passed"),
+        Column("detail", "detail", absent=""),
+    ),
+)
+
+ASSIGNED = View(
+    columns=("unit_id", "variation_key"),
+    shown=(Column("unit_id", "unit"), Column("variation_key", "variation")),
+)
+
+SIMULATION = View(
+    columns=("variation_key", "expected_percent", "units", "percent"),
+    shown=(
+        Column("variation_key", "variation", absent="(not in)"),
+        Column("expected_percent", "expected\npercent"),
+        Column("units", "units"),
+        Column("percent", "percent"),
+    ),
+)
+
+DISAGREEMENTS = View(
+    columns=("unit_id", "phase", "stored", "derived", "first_ts"),
+    shown=(
+        Column("unit_id", "unit"),
+        Column("phase", "phase"),
+        Column("stored", "stored"),
+        Column("derived", "derived", absent="(not in)"),
+        Column("first_ts", "first exposure"),
+    ),
 )
 
 
@@ -252,6 +348,8 @@ def _cell(value: Any, column: Column) -> str:
         return column.absent
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
     if isinstance(value, bool | dict | list):
         return to_json(value)
     if not _is_number(value):

@@ -8,7 +8,17 @@ import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import Command, format_option, json_value, out_option, pair, with_api
+from awf_pg.cli.base import (
+    Command,
+    confirm,
+    format_option,
+    json_value,
+    out_option,
+    pair,
+    revision_option,
+    with_api,
+    yes_option,
+)
 
 
 @click.group()
@@ -49,9 +59,10 @@ def list_(api: Api, experiment: str, fmt: str, out: str | None) -> None:
 @click.argument("experiment")
 @click.argument("key")
 @params_options
+@revision_option
 @format_option("table", "json")
 @with_api
-def add(api: Api, experiment: str, key: str, fmt: str, **given: Any) -> None:
+def add(api: Api, experiment: str, key: str, revision: int | None, fmt: str, **given: Any) -> None:
     """Add a variation.
 
     \b
@@ -59,16 +70,17 @@ def add(api: Api, experiment: str, key: str, fmt: str, **given: Any) -> None:
       awf-pg variation add token-budget-test high-budget \\
         --param maxOutputTokens=2000 --param maxActs=8 --param toolMaxCalls=10
     """
-    _announce(api.create_variation(experiment, key, _params(**given)), "added", fmt)
+    _announce(api.create_variation(experiment, key, _params(**given), revision), "added", fmt)
 
 
 @variation.command()
 @click.argument("experiment")
 @click.argument("key")
 @params_options
+@revision_option
 @format_option("table", "json")
 @with_api
-def update(api: Api, experiment: str, key: str, fmt: str, **given: Any) -> None:
+def update(api: Api, experiment: str, key: str, revision: int | None, fmt: str, **given: Any) -> None:
     """Replace the params of a variation.
 
     \b
@@ -78,24 +90,24 @@ def update(api: Api, experiment: str, key: str, fmt: str, **given: Any) -> None:
     params = _params(**given)
     if not params and given["document"] is None:
         raise click.UsageError("Nothing to set: give --param or --params.")
-    _announce(api.update_variation(experiment, key, params), "updated", fmt)
+    _announce(api.update_variation(experiment, key, params, revision), "updated", fmt)
 
 
 @variation.command()
 @click.argument("experiment")
 @click.argument("key")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@revision_option
+@yes_option
 @with_api
-def delete(api: Api, experiment: str, key: str, yes: bool) -> None:
+def delete(api: Api, experiment: str, key: str, revision: int | None, yes: bool) -> None:
     """Delete a variation; its events stay.
 
     \b
     Example:
       awf-pg variation delete token-budget-test high-budget --yes
     """
-    if not yes:
-        click.confirm(f"Delete variation {key} of experiment {experiment}?", abort=True, err=True)
-    api.delete_variation(experiment, key)
+    confirm(f"Delete variation {key} of experiment {experiment}?", yes)
+    api.delete_variation(experiment, key, revision)
     click.echo(f"variation {key} of experiment {experiment} deleted")
 
 

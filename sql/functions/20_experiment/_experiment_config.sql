@@ -1,7 +1,7 @@
--- One experiment as the evaluators read it: ranges, variations in their order, guardrails in their long form.
--- Called by active_config() and assign().
--- Costs three lookups.
-create or replace function awf._experiment_config(p_id bigint)
+-- One experiment as the evaluators read it: its timeline, its params, guardrails in their long form.
+-- Called by _config_document(), and by the functions that assign for one experiment.
+-- Costs a few lookups and a walk over the timeline.
+create or replace function awf._experiment_config(p_id bigint, p_as_draft boolean default false)
 returns jsonb
 language plpgsql
 stable
@@ -12,31 +12,38 @@ as $$
 begin
     return (
         select jsonb_build_object(
-            'key', e.key, 'hashBasis', e.hash_basis, 'hashSeed', e.hash_seed, 'hashVersion', e.hash_version,
-            'startAt', e.start_at, 'stopAt', e.stop_at, 'condition', e.condition,
-            'ranges', awf.bucket_ranges(jsonb_array_length(e.allocations), e.coverage, a.weights),
-            'variations', a.variations,
+            'key', e.key, 'hashBasis', e.hash_basis, 'hashVersion', e.hash_version, 'optIn', e.opt_in, 'sticky', e.sticky,
+            'namespace', (
+                select jsonb_build_array(
+                    l.key, lower(e.slots) / 1000::double precision, upper(e.slots) / 1000::double precision
+                )
+                from awf.layers as l
+                where l.id = e.layer_id
+            ),
             'guardrails', (
                 select coalesce(jsonb_object_agg(g.key, case jsonb_typeof(g.value)
                     when 'number' then jsonb_build_object('max', g.value)
                     else g.value
                 end), '{}')
                 from jsonb_each(e.guardrails) as g
-            )
+            ),
+            'params', (
+                select coalesce(jsonb_object_agg(v.variation_key, v.params), '{}')
+                from awf.experiment_variations as v
+                where v.experiment_key = e.key
+            ),
+            'overrides', (
+                select coalesce(jsonb_object_agg(o.unit_id, o.variation_key), '{}')
+                from awf.experiment_overrides as o
+                where o.experiment_id = e.id
+            ),
+            'phases', awf._config_phases(p_id, p_as_draft)
         )
         from awf.experiments as e
-        cross join lateral (
-            select
-                array_agg((l.entry ->> 'percent')::double precision / 100 order by l.place) as weights,
-                jsonb_agg(
-                    jsonb_build_object('key', v.variation_key, 'id', v.id, 'params', v.params) order by l.place
-                ) as variations
-            from jsonb_array_elements(e.allocations) with ordinality as l (entry, place)
-            inner join awf.experiment_variations as v
-                on e.key = v.experiment_key and v.variation_key = l.entry ->> 'variation'
-        ) as a
         where e.id = p_id
     );
 end;
 $$;
-comment on function awf._experiment_config(bigint) is 'The experiment''s entry of active_config().';
+comment on function awf._experiment_config(bigint, boolean) is
+'The experiment''s entry of active_config(). With p_as_draft its timeline is one phase without a beginning: what the experiment''s row
+says now.';

@@ -1,7 +1,7 @@
 -- Finds an experiment, or says which there are.
 -- Called by every function that takes an experiment key.
--- Costs one lookup; with p_lock the row stays locked until the transaction ends.
-create or replace function awf._find_experiment(p_key text, p_lock boolean default false)
+-- Costs one lookup.
+create or replace function awf._find_experiment(p_key text)
 returns bigint
 language plpgsql
 volatile
@@ -12,11 +12,7 @@ as $$
 declare
     v_id bigint;
 begin
-    if p_lock then
-        select e.id into v_id from awf.experiments as e where e.key = p_key for update;
-    else
-        select e.id into v_id from awf.experiments as e where e.key = p_key;
-    end if;
+    select e.id into v_id from awf.experiments as e where e.key = p_key;
     if v_id is null then
         raise exception using
             errcode = 'WF101',
@@ -26,4 +22,4 @@ begin
     return v_id;
 end;
 $$;
-comment on function awf._find_experiment(text, boolean) is 'Id of the experiment; raises WF101 when there is none.';
+comment on function awf._find_experiment(text) is 'Id of the experiment; raises WF101 when there is none.';

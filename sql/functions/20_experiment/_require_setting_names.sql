@@ -9,14 +9,19 @@ parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_names constant text[] := array[
+        'coverage', 'hashSeed', 'hashVersion', 'condition', 'layer', 'slots', 'optIn', 'sticky', 'allowOverlap', 'owner',
+        'hypothesis', 'tags', 'ramp'
+    ];
 begin
-    if jsonb_typeof(p_settings) is distinct from 'object'
-        or p_settings - array['coverage', 'hashSeed', 'hashVersion', 'condition'] <> '{}'::jsonb then
+    if jsonb_typeof(p_settings) is distinct from 'object' or p_settings - v_names <> '{}'::jsonb then
         raise exception using
             errcode = 'WF001',
             message = format('p_settings cannot be %s', coalesce(left(p_settings::text, 200), 'NULL')),
-            hint = 'It is an object with any of coverage, hashSeed, hashVersion, condition.';
+            hint = format('It is an object with any of %s.', array_to_string(v_names, ', '));
     end if;
 end;
 $$;
-comment on function awf._require_setting_names(jsonb) is 'Raises WF001 when the document holds another name than coverage, hashSeed, hashVersion and condition.';
+comment on function awf._require_setting_names(jsonb) is
+'Raises WF001 when the document is no object or holds a name that is no setting.';

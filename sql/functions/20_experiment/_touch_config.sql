@@ -1,5 +1,5 @@
 -- Trigger: counts a change of the configuration and tells whoever listens on the channel awf_config.
--- Called for each changed row of experiments, experiment_variations, knobs and settings.
+-- Called for each changed row of experiments, their variations and overrides, knobs and settings.
 -- Locks the one row of config_state until the transaction ends.
 create or replace function awf._touch_config()
 returns trigger

@@ -1,5 +1,5 @@
 -- Trigger: keeps updated_at true.
--- Called for each changed row of experiments and experiment_variations.
+-- Called for each changed row of experiment_variations.
 -- Costs nothing to speak of.
 create or replace function awf._touch_row()
 returns trigger

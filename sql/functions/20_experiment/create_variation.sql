@@ -1,7 +1,9 @@
 -- Adds a variation to an experiment.
 -- Called by admins.
--- Locks the experiment's row; writes two rows.
-create or replace function awf.create_variation(p_experiment_key text, p_variation_key text, p_params jsonb default '{}')
+-- Locks the configuration; writes three rows.
+create or replace function awf.create_variation(
+    p_experiment_key text, p_variation_key text, p_params jsonb default '{}', p_revision bigint default null
+)
 returns jsonb
 language plpgsql
 volatile
@@ -10,7 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_experiment_id constant bigint := awf._find_experiment(p_experiment_key, true);
+    v_experiment_id constant bigint := awf._lock_experiment(p_experiment_key, p_revision);
     v_id integer;
 begin
     perform awf._require_safe_owner();
@@ -20,9 +22,11 @@ begin
         (select e.guardrails from awf.experiments as e where e.id = v_experiment_id)
     );
     -- A variation that was deleted and is made again keeps its number.
-    insert into awf.variation_ids (experiment_id, experiment_key, variation_key)
-    values (v_experiment_id, p_experiment_key, p_variation_key)
-    on conflict (experiment_id, variation_key) do update set experiment_key = excluded.experiment_key
+    insert into awf.variation_ids (experiment_id, experiment_key, phase, variation_key)
+    select e.id, e.key, e.phase, p_variation_key
+    from awf.experiments as e
+    where e.id = v_experiment_id
+    on conflict (experiment_id, phase, variation_key) do update set experiment_key = excluded.experiment_key
     returning id into v_id;
     insert into awf.experiment_variations (experiment_key, variation_key, params, id)
     values (p_experiment_key, p_variation_key, p_params, v_id)
@@ -36,8 +40,9 @@ begin
     return awf._variation_document(p_experiment_key, p_variation_key);
 end;
 $$;
-comment on function awf.create_variation(text, text, jsonb) is
+comment on function awf.create_variation(text, text, jsonb, bigint) is
 'Adds a variation and returns it: {experimentKey, variationKey, params, createdAt, updatedAt}. p_params: {knob: value}.
-Errors: WF101 (no such experiment), WF112 (key), WF104 (exists), WF108 (unknown knob), WF109 (outside the knob''s range, a
-guardrail or a budget), WF110 (wrong type).
+p_revision: refuse unless the experiment is at this revision.
+Errors: WF101 (no such experiment), WF114 (another revision), WF112 (key), WF104 (exists), WF108 (unknown knob), WF109 (outside the
+knob''s range, a guardrail or a budget), WF110 (wrong type).
 Example: SELECT awf.create_variation(''token-budget-test'', ''control'', ''{"maxOutputTokens": 1500}'');';

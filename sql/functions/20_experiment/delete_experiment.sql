@@ -1,6 +1,6 @@
 -- Deletes an experiment with its variations and exposures; its events and rollups stay.
 -- Called by admins.
--- Locks the experiment's row; deletes as many rows as it has units.
+-- Locks the configuration; deletes as many rows as it has units.
 create or replace function awf.delete_experiment(p_key text)
 returns void
 language plpgsql
@@ -10,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_id constant bigint := awf._find_experiment(p_key, true);
+    v_id constant bigint := awf._lock_experiment(p_key);
 begin
     perform awf._require_safe_owner();
     if (select e.status = 'running' from awf.experiments as e where e.id = v_id) then

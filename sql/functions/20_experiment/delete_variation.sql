@@ -1,7 +1,7 @@
 -- Removes a variation from an experiment.
 -- Called by admins.
--- Locks the experiment's row; deletes one row.
-create or replace function awf.delete_variation(p_experiment_key text, p_variation_key text)
+-- Locks the configuration; deletes the row and its overrides.
+create or replace function awf.delete_variation(p_experiment_key text, p_variation_key text, p_revision bigint default null)
 returns void
 language plpgsql
 volatile
@@ -10,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_experiment_id constant bigint := awf._find_experiment(p_experiment_key, true);
+    v_experiment_id constant bigint := awf._lock_experiment(p_experiment_key, p_revision);
 begin
     perform awf._require_safe_owner();
     perform awf._require_variation(p_experiment_key, p_variation_key);
@@ -26,11 +26,14 @@ begin
             ),
             hint = 'Stop the experiment instead, or delete it as a whole.';
     end if;
+    delete from awf.experiment_overrides as o
+    where o.experiment_id = v_experiment_id and o.variation_key = p_variation_key;
     delete from awf.experiment_variations as v
     where v.experiment_key = p_experiment_key and v.variation_key = p_variation_key;
 end;
 $$;
-comment on function awf.delete_variation(text, text) is
-'Removes a variation. Once the experiment has started, a variation that gets units stays.
-Errors: WF101, WF102 (no such experiment or variation), WF106 (the experiment has started with it).
+comment on function awf.delete_variation(text, text, bigint) is
+'Removes a variation and its overrides. Once the experiment has started, a variation that gets units stays.
+p_revision: refuse unless the experiment is at this revision.
+Errors: WF101, WF102 (no such experiment or variation), WF114 (another revision), WF106 (the experiment has started with it).
 Example: SELECT awf.delete_variation(''token-budget-test'', ''high-budget'');';

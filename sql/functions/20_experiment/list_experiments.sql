@@ -4,7 +4,8 @@
 create or replace function awf.list_experiments(p_status text default null)
 returns table (
     key text, name text, status text, hash_basis text, start_at timestamptz, stop_at timestamptz, variations integer,
-    created_at timestamptz, updated_at timestamptz
+    created_at timestamptz, updated_at timestamptz, state text, phase integer, coverage double precision, layer text, owner text,
+    tags text[], revision bigint
 )
 language plpgsql
 stable
@@ -23,13 +24,14 @@ begin
     select
         e.key, e.name, e.status, e.hash_basis, e.start_at, e.stop_at,
         (select count(*)::integer from awf.experiment_variations as v where v.experiment_key = e.key),
-        e.created_at, e.updated_at
+        e.created_at, e.updated_at, awf._experiment_state(e.status, e.start_at, e.stop_at, awf._now()), e.phase,
+        awf._present_coverage(e.id), (select l.key from awf.layers as l where l.id = e.layer_id), e.owner, e.tags, e.revision
     from awf.experiments as e
     where p_status is null or e.status = p_status
     order by e.key;
 end;
 $$;
 comment on function awf.list_experiments(text) is
-'All experiments by key, or those of one status (draft, running, stopped).
+'All experiments by key, or those of one status (draft, running, stopped). state, phase and coverage are as in get_experiment().
 Errors: WF001 (no such status).
-Example: SELECT key, status FROM awf.list_experiments(''running'');';
+Example: SELECT key, state FROM awf.list_experiments(''running'');';

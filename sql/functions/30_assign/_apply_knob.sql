@@ -25,8 +25,8 @@ begin
         v_given := (p_value #>> '{}')::numeric;
         -- The lower bound first: where bounds contradict each other, the upper one, which guards the budget, wins.
         v_used := least(
-            greatest(v_given, (p_knob ->> 'min')::numeric, (p_guardrail ->> 'min')::numeric),
-            (p_knob ->> 'max')::numeric, (p_guardrail ->> 'max')::numeric
+            greatest(v_given, awf._bound_of(p_knob, 'min'), awf._bound_of(p_guardrail, 'min')),
+            awf._bound_of(p_knob, 'max'), awf._bound_of(p_guardrail, 'max')
         );
         if v_used = v_given then
             return query select null::text, p_value;

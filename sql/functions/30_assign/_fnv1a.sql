@@ -1,8 +1,10 @@
--- FNV-1a, 32 bits, of a text, over its UTF-16 code units as the JavaScript SDK of GrowthBook reads it.
--- Called by hash_unit().
--- Costs about 0.1 us a character for ASCII, several times that for other text.
-create or replace function awf._fnv1a(p_text text)
-returns bigint
+-- FNV-1a, 32 bits, of texts, over their UTF-16 code units as the JavaScript SDK of GrowthBook reads them.
+-- Called by hash_unit() and _hash_units().
+-- Costs about 0.05 us a character for ASCII, several times that for other text.
+create or replace function awf._fnv1a(
+    p_texts text[], p_end text default '', p_state bigint default 2166136261, p_rounds integer default 1
+)
+returns bigint[]
 language plpgsql
 immutable
 strict
@@ -11,27 +13,41 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_hash bigint := 2166136261;
-    v_bytes constant bytea := convert_to(p_text, 'UTF8');
-    v_point integer;
+    v_hashes bigint[] := array[]::bigint[];
+    v_count integer := 0;
+    v_text text;
+    v_bytes bytea;
+    v_length integer;
+    v_hash bigint;
 begin
-    if octet_length(v_bytes) = length(p_text) then
-        for i in 0 .. octet_length(v_bytes) - 1 loop
-            v_hash := ((v_hash # get_byte(v_bytes, i)) * 16777619) & 4294967295;
+    foreach v_text in array p_texts loop
+        v_text := v_text || p_end;
+        v_hash := p_state;
+        for v_round in 1 .. p_rounds loop
+            if v_round > 1 then
+                v_text := v_hash::text;
+                v_hash := 2166136261;
+            end if;
+            v_bytes := convert_to(v_text, 'UTF8');
+            v_length := octet_length(v_bytes);
+            if v_length = length(v_text) then
+                for i in 0 .. v_length - 8 by 8 loop
+                    v_hash := awf._fnv1a_add8(v_hash, v_bytes, i);
+                end loop;
+                for i in v_length - v_length % 8 .. v_length - 1 loop
+                    v_hash := awf._fnv1a_add(v_hash, get_byte(v_bytes, i));
+                end loop;
+            else
+                v_hash := awf._fnv1a_wide(v_text, v_hash);
+            end if;
         end loop;
-        return v_hash;
-    end if;
-    for i in 1 .. length(p_text) loop
-        v_point := ascii(substr(p_text, i, 1));
-        if v_point >= 65536 then
-            -- A surrogate pair: two code units.
-            v_hash := ((v_hash # (55296 + ((v_point - 65536) >> 10))) * 16777619) & 4294967295;
-            v_point := 56320 + ((v_point - 65536) & 1023);
-        end if;
-        v_hash := ((v_hash # v_point) * 16777619) & 4294967295;
+        v_count := v_count + 1;
+        v_hashes[v_count] := v_hash;
     end loop;
-    return v_hash;
+    return v_hashes;
 end;
 $$;
-comment on function awf._fnv1a(text) is
-'FNV-1a (Fowler, Noll, Vo; 32 bits: offset basis 2166136261, prime 16777619) over the UTF-16 code units of the text.';
+comment on function awf._fnv1a(text[], text, bigint, integer) is
+'FNV-1a (Fowler, Noll, Vo; 32 bits: offset basis 2166136261, prime 16777619) of each text followed by p_end; NULL for NULL.
+p_state: the hash of what the texts begin with, so that a common beginning is hashed once. p_rounds: 2 hashes the decimal text of the
+hash again.';

@@ -2,7 +2,7 @@
 -- Called by _assignments_fault() and _event_assignments().
 -- Costs a walk over the list.
 create or replace function awf._event_variations(p_event jsonb)
-returns table (experiment text, variation text, place bigint)
+returns table (experiment text, variation text, number text, place bigint)
 language plpgsql
 immutable
 parallel safe
@@ -12,11 +12,11 @@ as $$
 begin
     if jsonb_typeof(p_event -> 'assignments') = 'array' then
         return query
-        select a.entry ->> 'experiment', a.entry ->> 'variation', a.place
+        select a.entry ->> 'experiment', a.entry ->> 'variation', a.entry ->> 'id', a.place
         from jsonb_array_elements(p_event -> 'assignments') with ordinality as a (entry, place);
     else
         return query
-        select k.experiment, k.variation, 1::bigint
+        select k.experiment, k.variation, null, 1::bigint
         from (
             select
                 coalesce(p_event ->> 'experiment_key', p_event ->> 'experimentKey') as experiment,
@@ -26,4 +26,5 @@ begin
     end if;
 end;
 $$;
-comment on function awf._event_variations(jsonb) is 'Experiment and variation keys of an event document, in order.';
+comment on function awf._event_variations(jsonb) is
+'Experiment and variation keys of an event document, and the number it gives the variation, in order.';

@@ -31,7 +31,7 @@ begin
         return;
     end if;
     id := coalesce((p_event ->> 'id')::uuid, awf._new_id());
-    ts := case when p_event ->> 'ts' is null then awf._now() else awf._to_timestamp(p_event ->> 'ts') end;
+    ts := awf._event_ts(p_event);
     session_id := coalesce(p_event ->> 'session_id', p_event ->> 'sessionId');
     player_hash := awf._event_player(p_event);
     world_ref := coalesce(p_event ->> 'world_ref', p_event ->> 'worldRef');

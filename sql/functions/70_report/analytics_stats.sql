@@ -51,4 +51,5 @@ $$;
 comment on function awf.analytics_stats() is
 'State of the pipeline as JSON: {version, revision, events: {rolledUp, firstDay, lastDay}, lastEventAt, batches: {waiting,
 oldestWaiting, rolledUp, direct, careful, insert}, rejected: {total, byReason}, exposures, partitions: {count, first, last}}.
+exposures counts a unit once for each phase of each experiment.
 Example: SELECT jsonb_pretty(awf.analytics_stats());';

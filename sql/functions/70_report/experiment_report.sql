@@ -1,6 +1,6 @@
 -- The report of an experiment: a row for each variation and locale.
 -- Called by readers, analysts, admins and the CLI.
--- Costs a scan of the experiment's daily totals; the age of the events does not matter.
+-- Costs a scan of the experiment's daily totals and exposures; the age of the events does not matter.
 create or replace function awf.experiment_report(
     p_key text,
     p_from date default null,
@@ -12,7 +12,7 @@ returns table (
     turns bigint, failed_turns bigint, bundle_tokens numeric, output_tokens numeric,
     avg_turn_latency_ms numeric, avg_model_latency_ms numeric, avg_bundle_ms numeric, avg_bundle_tokens numeric,
     avg_output_tokens numeric, avg_retries numeric, avg_fallbacks numeric, avg_tool_calls numeric, avg_acts numeric,
-    avg_choices numeric, avg_time_advance_ticks numeric
+    avg_choices numeric, avg_time_advance_ticks numeric, phase integer, expected_percent numeric
 )
 language plpgsql
 volatile
@@ -30,24 +30,11 @@ begin
         select
             d.*,
             case when 'variation' = any (p_by) then d.variation_key end as by_variation,
-            case when 'locale' = any (p_by) then d.locale end as by_locale
+            case when 'locale' = any (p_by) then d.locale end as by_locale,
+            case when 'phase' = any (p_by) then d.phase end as by_phase
         from awf.daily_rollups as d
         inner join awf.variation_ids as v on d.variation_id = v.id
         where v.experiment_id = v_id and d.day >= coalesce(p_from, '-infinity') and d.day <= coalesce(p_to, 'infinity')
-    ),
-
-    exposed as (
-        select
-            case when 'variation' = any (p_by) then v.variation_key end as by_variation,
-            case when 'locale' = any (p_by) then l.value end as by_locale,
-            count(*) as units
-        from awf.exposures as x
-        inner join awf.variation_ids as v on x.variation_id = v.id
-        inner join awf.dimensions as l on x.locale_id = l.id
-        where x.experiment_id = v_id
-            and x.first_ts >= coalesce(p_from, '-infinity')::timestamp at time zone 'UTC'
-            and x.first_ts < (coalesce(p_to, 'infinity') + interval '1 day') at time zone 'UTC'
-        group by 1, 2
     )
 
     select
@@ -63,12 +50,15 @@ begin
         round(sum(d.tool_calls_sum) / sum(d.tool_calls_count), 4),
         round(sum(d.acts_sum) / sum(d.acts_count), 4),
         round(sum(d.choices_sum) / sum(d.choices_count), 4),
-        round(sum(d.time_advance_ticks_sum) / sum(d.time_advance_ticks_count), 4)
+        round(sum(d.time_advance_ticks_sum) / sum(d.time_advance_ticks_count), 4),
+        d.by_phase, awf._expected_percent(v_id, d.by_phase, d.by_variation)
     from cells as d
-    left join exposed as x
-        on d.by_variation is not distinct from x.by_variation and d.by_locale is not distinct from x.by_locale
-    group by d.by_variation, d.by_locale
-    order by d.by_variation, d.by_locale;
+    left join awf._count_units(v_id, p_from, p_to, p_by) as x
+        on d.by_variation is not distinct from x.variation_key
+        and d.by_locale is not distinct from x.locale
+        and d.by_phase is not distinct from x.phase
+    group by d.by_variation, d.by_locale, d.by_phase
+    order by d.by_phase, d.by_variation, d.by_locale;
     if not found then
         perform awf._report_range_notice(p_key, v_id, p_from, p_to);
     end if;
@@ -76,8 +66,10 @@ end;
 $$;
 comment on function awf.experiment_report(text, date, date, text[]) is
 'The turns of an experiment from p_from to p_to (UTC, both included; NULL: without a bound), a row for each variation and locale, or
-for what p_by names (any of variation, locale; a column that is not asked for is NULL). Columns: units (first exposed in the range),
-turns, failed_turns, sums of tokens, then averages over the turns that carry the metric (latencies in ms). It counts what has been
-rolled up. A range without data gives no rows and a notice that names the days with data.
+for what p_by names (any of variation, locale, phase; a column that is not asked for is NULL). Columns: units (first exposed in the
+range; a unit counts once, over all phases, unless they are told apart, and once in each variation that it was in), turns,
+failed_turns, sums of tokens, then averages over the turns that carry the metric (latencies in ms), phase, and expected_percent: by
+phase and variation, the percent of the units that the phase meant for the variation. It counts what has been rolled up. A range
+without data gives no rows and a notice that names the days with data.
 Errors: WF101 (no such experiment), WF002 (a reversed range), WF001 (p_by).
 Example: SELECT * FROM awf.experiment_report(''token-budget-test'', ''2025-01-01'', ''2025-01-31'');';

@@ -38,6 +38,7 @@ as $$
     ('assign', 'writers ask for assignments, but read no table'),
     ('turn_params', 'writers ask for parameters, but read no table'),
     ('dimension_ids', 'writers add to the dictionaries, but read no table'),
+    ('variation_numbers', 'writers ask for numbers, but read no table'),
     ('open_batch', 'makes partitions and writes the ingest log'),
     ('_guard_copy', 'trigger: reads the ingest log, which writers may not'),
     ('open_stage', 'makes the staging table as its owner'),
@@ -49,6 +50,7 @@ as $$
     ('refresh_rollups', 'writes rollups that nobody may write'),
     ('rollup_daily', 'writes rollups that nobody may write'),
     ('backfill', 'writes rollups that nobody may write'),
+    ('_count_units', 'counts units, whom readers may not see'),
     ('analytics_stats', 'counts rows that readers may not see');
 $$;
 comment on function awf._definers() is 'Every SECURITY DEFINER function of schema awf, with the reason why it is one.';

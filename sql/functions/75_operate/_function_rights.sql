@@ -24,8 +24,8 @@ as $$
     from (values ('reader'), ('analyst'), ('admin')) as k (kind)
     cross join (
         values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
-        ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('experiment_report'), ('analytics_stats'), ('assign'),
-        ('active_config'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates')
+        ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('_count_units'), ('_expected_percent'), ('experiment_report'),
+        ('analytics_stats'), ('assign'), ('active_config'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates')
     ) as f (name)
     union all
     select k.kind, f.name
@@ -37,8 +37,8 @@ as $$
     select k.kind, f.name
     from (values ('writer'), ('admin')) as k (kind)
     cross join (
-        values ('active_config'), ('assign'), ('turn_params'), ('hash_player'), ('dimension_ids'), ('open_batch'),
-        ('open_stage'), ('ingest_batch'), ('reject_event'), ('record_turn'), ('record_turns')
+        values ('active_config'), ('assign'), ('turn_params'), ('hash_player'), ('dimension_ids'), ('variation_numbers'),
+        ('open_batch'), ('open_stage'), ('ingest_batch'), ('reject_event'), ('record_turn'), ('record_turns')
     ) as f (name)
     union all
     select 'admin', f.name
