@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from awf_pg.config_file import ConfigFile
 from awf_pg.connect import Connection, Source, execute
 from awf_pg.evaluate import EMPTY_CONFIG, Evaluator
@@ -56,6 +58,7 @@ class ConfigCache:
         self._error: str | None = None
         self._failures = 0
         self._connection: Connection | None = None
+        self._listening = False
         self._told = False
         # Whoever asks for a document counts up and waits until the thread has answered as many.
         self._changed = threading.Condition()
@@ -86,17 +89,20 @@ class ConfigCache:
             "config_age_seconds": age,
             "config_error": self._error,
             "config_source": self._from,
-            "config_listening": self._connection is not None,
+            "config_listening": self._listening,
         }
 
     def close(self) -> None:
-        self._stopping = True
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
         self._ring()
         self._thread.join(1)
 
     def _await_answer(self, asked: int) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: self._answered >= asked, ANSWER_S)
+            self._changed.wait_for(lambda: self._answered >= asked or self._stopping, ANSWER_S)
+            return self._answered >= asked
 
     def _ring(self) -> None:
         """Wake the thread."""
@@ -124,12 +130,10 @@ class ConfigCache:
 
     def _load(self) -> None:
         if self._connection is None:
-            connection = self._open()
-            connection.add_notify_handler(self._hear)
+            self._connection = self._open()
             # Listening comes first, so that no change falls between the two.
-            execute(connection, "listen awf_config")
-            self._connection = connection
-        self._told = False
+            self._listen(self._connection)
+        self._told = False  # What was told before this fetch is in its answer.
         row = execute(self._connection, "select awf.active_config()").fetchone()
         assert row is not None
         self._take(row[0])
@@ -178,7 +182,7 @@ class ConfigCache:
             if self._connection is not None:
                 selector.register(self._connection, selectors.EVENT_READ)
             while not self._stopping and self._asked == self._answered:
-                self._listen()
+                self._take_in()
                 if self._told and not hurried:
                     hurried, until = True, min(until, time.monotonic() + random.uniform(*_BURST_S))
                 left = until - time.monotonic()
@@ -187,8 +191,16 @@ class ConfigCache:
                 if any(key.fileobj is self._bell for key, _ in selector.select(left)):
                     self._bell.recv(4096)
 
-    def _listen(self) -> None:
-        """Take in what the server has sent."""
+    def _listen(self, connection: Connection) -> None:
+        connection.add_notify_handler(self._hear)
+        try:
+            execute(connection, "listen awf_config")
+            self._listening = True
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self._listening = False  # A standby has no notifications, and is asked every minute.
+
+    def _take_in(self) -> None:
+        """Read what the server has sent."""
         if self._connection is not None:
             self._connection.pgconn.consume_input()
             while self._connection.pgconn.notifies() is not None:
@@ -200,6 +212,7 @@ class ConfigCache:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        self._listening = self._told = False
         if connection is not None:
             connection.close()
 

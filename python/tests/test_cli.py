@@ -51,6 +51,10 @@ class Cli(Protocol):
 
 @pytest.fixture
 def cli(db: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    return make_cli(db, monkeypatch, tmp_path)
+
+
+def make_cli(db: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     monkeypatch.setenv("AWF_DATABASE_URL", db)
     monkeypatch.setenv("AWF_PLAYER_HASH_KEY", PLAYER_KEY)
     monkeypatch.chdir(tmp_path)

@@ -107,6 +107,8 @@ def test_wrong_types_raise_at_once(start: Callable[..., Awf], nowhere: str) -> N
         ("ts", date(2026, 1, 1), "ts must be a datetime, not date"),
         ("defaults", "maxActs", "defaults must be a mapping, not str"),
         ("attributes", [], "attributes must be a mapping, not list"),
+        ("experiments", 1, "experiments must be a bool, not int"),
+        ("sticky", "s-1", "sticky must be a list of documents, not str"),
     ):
         with pytest.raises(TypeError, match=message):
             awf.turn(**{**TURN, name: value})
@@ -359,7 +361,9 @@ def test_client_and_database_give_the_same_params(start: Callable[..., Awf], run
     assert awf.turn_params("s-1", None, {"maxActs": 3, "other": 1}) == {
         "params": turn.params,
         "exposures": turn.exposures,
+        "forced": turn.forced,
         "invalid": turn.invalid,
+        "sticky": {},
     }
 
 
@@ -383,6 +387,59 @@ def test_conditions_see_the_turn(start: Callable[..., Awf], db: str) -> None:
     assert not exposed(attributes=None)
     assert not exposed(attributes={"level": 4})
     assert exposed(locale="fr-FR", attributes={"level": 5, "locale": "de-DE"})
+
+
+def test_a_player_may_stay_out(start: Callable[..., Awf], running: str, connect: Connect) -> None:
+    awf = start(running)
+    with awf.turn(**TURN, defaults={"maxActs": 3}, experiments=False) as turn:
+        assert (turn.params, turn.exposures) == ({"maxActs": 3}, [])
+    assert awf.flush()
+    (row,) = stored(connect)
+    assert row["experiment_key"] is None
+    assert awf.turn(**TURN, experiments=True).params == {"maxActs": 8}
+
+
+def test_an_override_is_played_and_not_counted(
+    start: Callable[..., Awf], running: str, connect: Connect
+) -> None:
+    with Api(running) as api:
+        api.set_override("acts", "s-1", "eight", "tried out before the release")
+    awf = start(running)
+    with awf.turn(**TURN) as turn:
+        assert turn.params == {"maxActs": 8}
+        assert turn.exposures == []
+        assert [one["variation"] for one in turn.forced] == ["eight"]
+    assert awf.flush()
+    (row,) = stored(connect)
+    assert row["experiment_key"] is None
+    assert awf.stats()["exposures"] == 0
+    assert awf.turn_params("s-1", None)["forced"] == turn.forced
+
+
+def test_a_sticky_unit_keeps_its_variation(start: Callable[..., Awf], db: str) -> None:
+    """Through a new phase: by this process's memory, by the documents that the game keeps, and in SQL."""
+    first, then = [
+        [{"variation": "a", "percent": p}, {"variation": "b", "percent": 100 - p}] for p in (100, 0)
+    ]
+    with Api(db) as api:
+        api.create_experiment("kept", "Kept", first, settings={"sticky": True})
+        for variation, acts in (("a", 4), ("b", 6)):
+            api.create_variation("kept", variation, {"maxActs": acts})
+        api.start_experiment("kept")
+        awf = start(db)
+        with awf.turn(**TURN) as turn:
+            assert turn.params == {"maxActs": 4}
+        documents = [{"attributeName": "session", "attributeValue": "s-1", "assignments": {"kept__0": "a"}}]
+        assert turn.sticky == documents
+        assert awf.flush()
+        api.open_phase("kept", {"allocations": then})
+    assert awf.refresh_config()
+    assert awf.turn(**TURN).params == {"maxActs": 4}
+    assert awf.turn(**{**TURN, "session_id": "s-2"}).params == {"maxActs": 6}
+    other = start(db)
+    assert other.turn(**TURN, sticky=documents).params == {"maxActs": 4}
+    assert start(db).turn(**TURN).params == {"maxActs": 6}, "nothing is known here"
+    assert awf.turn_params("s-1", None)["params"] == {"maxActs": 4}
 
 
 def test_a_pool_will_do(start: Callable[..., Awf], running: str, connect: Connect) -> None:

@@ -174,6 +174,49 @@ def test_a_variation_made_anew_gets_its_new_number(db: str, writer: Writer, quer
     assert len({row["assignments"][0] for row in query("select assignments from awf.turn_events")}) == 2
 
 
+@pytest.mark.parametrize("path", ["direct", "careful"])
+def test_keys_name_the_variation_of_the_phase_at_the_time(
+    db: str, writer: Writer, query: Any, path: str
+) -> None:
+    with Api(db) as api:
+        api.create_experiment("x", "X", [{"variation": "v", "percent": 100}])
+        api.create_variation("x", "v")
+        api.start_experiment("x")
+        api.open_phase("x")
+        api.create_variation("x", "w")
+    (phase,) = query("select start_at from awf.experiment_phases where phase = 2")
+    opened = phase["start_at"]
+    before = opened - timedelta(microseconds=1)
+    key = (("x", "v"),)
+    sent = [event(1, ts=before, assignments=key), event(2, ts=opened, assignments=key)]
+    sent.append(event(3, ts=before - timedelta(days=1), assignments=key))
+    if path == "careful":
+        sent.append(event(4, ts=before, assignments=(("x", "w"),)))
+    written = writer.write(sent)
+    assert (written.path, written.accepted, written.rejected) == (path, 3, len(sent) - 3)
+    rows = query(
+        """select e.session_id, v.phase from awf.turn_events as e
+        join awf.variation_ids as v on v.id = e.assignments[1] and v.experiment_key = 'x' order by 1"""
+    )
+    assert [(row["session_id"], row["phase"]) for row in rows] == [("s-1", 1), ("s-2", 2), ("s-3", 1)]
+    assert all(row["reason"] == "unknown_variation" for row in query("select * from awf.rejected_events"))
+
+
+def test_numbers_of_an_earlier_phase_stay_good(db: str, writer: Writer, query: Any) -> None:
+    with Api(db) as api:
+        api.create_experiment("x", "X", [{"variation": "v", "percent": 100}])
+        api.create_variation("x", "v")
+        (first,) = query("select id from awf.variation_ids where experiment_key = 'x'")
+        api.start_experiment("x")
+        api.open_phase("x")
+        sent = event(assignments=(first["id"],), ts=datetime.now(UTC))
+        assert writer.write([sent]) == Written("direct", 1)
+        assert writer.write([sent, event(1, assignments=(first["id"],))]) == Written("careful", 1, 1)
+        api.refresh_rollups()
+    exposed = query("select unit_id, phase, variation_id from awf.exposures order by 1")
+    assert [tuple(row.values()) for row in exposed] == [("s-0", 1, first["id"]), ("s-1", 1, first["id"])]
+
+
 def test_a_lost_connection_loses_and_doubles_nothing(db: str, connect: Connect, query: Any) -> None:
     """The server ends the writer's connection again and again while four threads record."""
     dsn = make_conninfo(db, user="t_writer")

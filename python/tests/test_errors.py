@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -30,6 +31,15 @@ def test_every_code_has_a_class_a_name_and_a_status() -> None:
         ("WF001", "invalid_argument", 400),
         ("WF101", "experiment_not_found", 404),
         ("WF105", "invalid_allocations", 422),
+        ("WF114", "revision_conflict", 409),
+        ("WF115", "slots_taken", 409),
+        ("WF116", "knob_conflict", 409),
+        ("WF117", "layer_not_found", 404),
+        ("WF118", "layer_exists", 409),
+        ("WF119", "template_not_found", 404),
+        ("WF120", "template_exists", 409),
+        ("WF121", "invalid_ramp", 422),
+        ("WF122", "invalid_slots", 422),
         ("WF205", "no_player_hash_key", 409),
         ("WF301", "events_gone", 409),
         ("WF900", "server_unreachable", 503),
@@ -38,6 +48,16 @@ def test_every_code_has_a_class_a_name_and_a_status() -> None:
 def test_table(code: str, name: str, status: int) -> None:
     kind = errors.CODES[code]
     assert (kind.name, kind.http_status) == (name, status)
+
+
+def test_the_codes_of_the_sql_core_are_those_of_the_table() -> None:
+    functions = Path(__file__).parents[2] / "sql" / "functions"
+    raised = {
+        code
+        for path in functions.rglob("*.sql")
+        for code in re.findall(r"'(WF\d{3})'", path.read_text("utf-8"))
+    }
+    assert raised == {code for code in errors.CODES if code < "WF900"}
 
 
 def test_error_carries_detail_and_hint() -> None:

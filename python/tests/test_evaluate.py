@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from awf_pg.evaluate import (
     EMPTY_CONFIG,
     Evaluator,
+    _second_round,
     apply_limits,
     bucket_ranges,
     choose_variation,
@@ -156,6 +157,11 @@ def test_weight_vectors(cases: Any) -> None:
 @given(st.text(), st.text(), st.sampled_from([1, 2, 3]))
 def test_hash_equals_the_original(seed: str, value: str, version: int) -> None:
     assert hash_unit(seed, value, version) == growthbook.gbhash(seed, value, version)
+
+
+@given(st.integers(0, 2**32 - 1) | st.sampled_from([0, 9, 999_999, 1_000_000, 10_000_000, 2**32 - 1]))
+def test_the_second_round_hashes_the_digits(state: int) -> None:
+    assert _second_round(state) == growthbook.fnv1a32(str(state)) % 10000 / 10000
 
 
 @given(st.text(), st.tuples(st.text(), st.floats(0, 1), st.floats(0, 1)))

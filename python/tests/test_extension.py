@@ -6,6 +6,7 @@ server is one.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.types.json import Jsonb
 
 from tests import servers
 
@@ -58,6 +60,55 @@ CATALOGUE = [
 ]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+PAST, LATER, FUTURE = "2025-01-01 00:00:00+00", "2025-02-01 00:00:00+00", "2100-01-01 00:00:00+00"
+# Experiments of a version without phases: start, end, and what an admin had done with them.
+EXPERIMENTS: dict[str, tuple[str | None, str | None, list[str]]] = {
+    "draft": (None, None, []),
+    "running": (PAST, FUTURE, ["start"]),
+    "endless": (PAST, None, ["start"]),
+    "ended": (PAST, None, ["start", "end"]),
+    "scheduled": (FUTURE, None, ["start"]),
+    "stopped": (PAST, FUTURE, ["start", "stop"]),
+    "stopped-after-end": (PAST, None, ["start", "end", "stop"]),
+    "stopped-and-planned": (PAST, None, ["start", "stop", "plan"]),
+    "never-began": (FUTURE, None, ["start", "stop"]),
+    "never-began-nor-ended": (FUTURE, "2101-01-01 00:00:00+00", ["start", "stop"]),
+    "restarted": (PAST, None, ["start", "stop", "start"]),
+}
+HAS_EVENTS = [key for key in EXPERIMENTS if not key.startswith(("draft", "scheduled", "never"))]
+ACTS = {
+    "start": "select awf.start_experiment(%s)",
+    "stop": "select awf.stop_experiment(%s)",
+    "end": f"""select awf.update_experiment(%s, '{{"stopAt": "{LATER}"}}')""",
+    "plan": f"""select awf.update_experiment(%s, '{{"stopAt": "{FUTURE}"}}')""",
+}
+# An end that is no round moment is that of an experiment's stop.
+TIMELINE = f"""
+select e.key, p.phase, p.running,
+    case when p.start_at in ('{PAST}', '{LATER}', '{FUTURE}') then p.start_at::text else 'stop' end
+from awf.experiment_phases as p
+inner join awf.experiments as e on e.id = p.experiment_id
+order by e.key, p.start_at
+"""
+# What a dump must bring back of a layer with an experiment in its second phase.
+KEPT = [
+    f"select to_jsonb(t) from awf.{table} as t order by to_jsonb(t)::text"
+    for table in (
+        "experiments", "experiment_phases", "experiment_variations", "variation_ids", "experiment_overrides",
+        "layers", "layer_claims", "experiment_templates", "exposures", "locks",
+    )
+]  # fmt: skip
+ASSIGNED = f"""
+select session, awf.assign('running', session, p_at => '{LATER}')
+from generate_series(1, 50) as n
+cross join lateral (select 'session-' || n as session) as s
+order by n
+"""
+EXPOSURES = """
+select experiment_id, unit_id, variation_id, locale_id, first_ts, event_id, player_hash
+from awf.exposures order by 1, 2
+"""
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +174,7 @@ def test_the_installed_version_is_the_migrated_one(extended: Connection) -> None
 def test_a_dump_brings_everything_back(
     extended: Connection, server: servers.Server, extension_path: str
 ) -> None:
+    make_layer(extended)
     extended.execute("select awf.record_turn(%s::jsonb)", [EVENT])
     extended.execute("select awf.refresh_rollups()")
     # A second event stays unclaimed, as in any dump of a running system.
@@ -138,10 +190,29 @@ def test_a_dump_brings_everything_back(
         restore(restored, dumped, extension_path)
         assert rows(restored, everything) == rows(extended, everything)
         assert rows(restored, totals) == rows(extended, totals)
+        for query in KEPT:
+            assert rows(restored, query) == rows(extended, query)
+            assert rows(restored, query), query
         # Nothing to migrate, and the waiting batch is claimed here too.
         assert rows(restored, "select step from awf.migrate()") == []
         assert rows(restored, "select batches, events from awf.refresh_rollups()") == [(1, 1)]
         restored.execute("select awf.record_turn(%s::jsonb)", [EVENT.replace("12:00", "14:00")])
+        with pytest.raises(psycopg.Error, match="slots") as refused:
+            restored.execute("select awf.start_experiment('second')")
+        assert refused.value.sqlstate == "WF115"
+        restored.execute("select awf.open_phase('first')")
+        assert rows(restored, "select max(phase) from awf.experiment_phases") == [(3,)]
+
+
+def make_layer(connection: Connection) -> None:
+    """A layer with a holdout, an experiment in its second phase, and one that wants the same slots."""
+    connection.execute("select awf.create_layer('screen', 'session', p_holdout => 0.1)")
+    for key in ("first", "second"):
+        make_experiment(connection, key, None, None, {"layer": "screen", "slots": [0, 500]})
+    connection.execute("select awf.start_experiment('first')")
+    record(connection, "first", "11:00")
+    connection.execute("select awf.open_phase('first')")
+    connection.execute("select awf.set_override('first', 'tester', 'b')")
 
 
 @pytest.mark.parametrize("released", sorted(file.stem[5:] for file in RELEASED.glob("awf--*.sql")))
@@ -158,6 +229,73 @@ def test_every_release_can_be_upgraded(server: servers.Server, extension_path: s
         fresh.execute("select awf.migrate()")
         for query in CATALOGUE:
             assert rows(upgraded, query) == rows(fresh, query)
+
+
+def test_an_upgrade_writes_the_timeline_of_experiments(server: servers.Server, extension_path: str) -> None:
+    with fresh_database(server, extension_path) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("create extension awf version '0.1.0'")
+        connection.execute("select awf.migrate()")
+        for key, (start, end, acts) in EXPERIMENTS.items():
+            make_experiment(connection, key, start, end)
+            for act in acts:
+                connection.execute(ACTS[act].encode(), [key])
+        for key in HAS_EVENTS:
+            record(connection, key, "12:00")
+        connection.execute("select awf.refresh_rollups()")
+        exposures = rows(connection, EXPOSURES)
+        record(connection, "stopped", "13:00", session="s-2")  # Waits for a refresh of the new version.
+        assigned = rows(connection, ASSIGNED)
+
+        connection.execute("alter extension awf update")
+        connection.execute("select awf.migrate()")
+        connection.execute("set timezone = 'UTC'")
+        assert rows(connection, TIMELINE) == [
+            ("ended", 1, True, PAST),
+            ("ended", 1, False, LATER),
+            ("endless", 1, True, PAST),
+            ("restarted", 1, True, PAST),
+            ("running", 1, True, PAST),
+            ("running", 1, False, FUTURE),
+            ("scheduled", 1, True, FUTURE),
+            ("stopped", 1, True, PAST),
+            ("stopped", 1, False, "stop"),
+            ("stopped-after-end", 1, True, PAST),
+            ("stopped-after-end", 1, False, LATER),
+            ("stopped-and-planned", 1, True, PAST),
+            ("stopped-and-planned", 1, False, "stop"),
+        ]
+        assert rows(connection, ASSIGNED) == assigned
+        assert len({variation for _, variation in assigned}) == 3  # two variations and none
+        assert rows(connection, EXPOSURES) == exposures
+        assert rows(connection, "select distinct phase from awf.exposures") == [(1,)]
+        assert rows(connection, "select events from awf.refresh_rollups()") == [(1,)]
+        stopped = "select phase, units from awf.experiment_report('stopped', p_by => '{phase}')"
+        assert rows(connection, stopped) == [(1, 2)]
+
+        connection.execute("select awf.open_phase('running')")
+        record(connection, "running", "14:00", session="s-3")
+        connection.execute("select awf.refresh_rollups()")
+        running = "select phase, units from awf.experiment_report('running', p_by => '{phase}')"
+        assert rows(connection, running) == [(1, 2)]  # An event of last year is one of the first phase.
+
+
+def make_experiment(
+    connection: Connection, key: str, start: str | None, end: str | None, more: dict[str, Any] | None = None
+) -> None:
+    split = [{"variation": variation, "percent": 50} for variation in "ab"]
+    connection.execute(
+        "select awf.create_experiment(%s, 'Title', %s, p_start_at => %s, p_stop_at => %s, p_settings => %s)",
+        [key, Jsonb(split), start, end, Jsonb({"coverage": 0.8} | (more or {}))],
+    )
+    for variation in "ab":
+        connection.execute("select awf.create_variation(%s, %s)", [key, variation])
+
+
+def record(connection: Connection, key: str, time: str, session: str = "s-1") -> None:
+    event = json.loads(EVENT.replace("12:00", time))
+    named = {"session_id": session, "experiment_key": key, "variation_key": "a"}
+    connection.execute("select awf.record_turn(%s)", [Jsonb(event | named)])
 
 
 def test_dropping_the_extension_keeps_the_data(extended: Connection) -> None:

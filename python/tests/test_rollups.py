@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -132,11 +133,11 @@ def database(server: servers.Server) -> Iterator[str]:
 
 def at(connection: Connection, moment: datetime, statement: str, key: str) -> None:
     """Run a statement as if it were that moment."""
-    clock = "create or replace function awf._now() returns timestamptz language sql stable parallel safe return"
+    now = "create or replace function awf._now() returns timestamptz language sql stable parallel safe return"
     connection.execute("set role awf_owner")
-    connection.execute(f"{clock} timestamptz '{moment.isoformat()}'".encode())
+    connection.execute(f"{now} timestamptz '{moment.isoformat()}'".encode())
     connection.execute(statement.encode(), [key])
-    connection.execute(f"{clock} now()".encode())
+    connection.execute(f"{now} now()".encode())
     connection.execute("reset role")
 
 
@@ -205,6 +206,33 @@ def test_two_refreshes_at_once_count_nothing_twice(database: str) -> None:
         assert other.execute("select batches, events from awf.refresh_rollups()").fetchone() == (0, 0)
         one.commit()
         assert other.execute("select batches, events from awf.refresh_rollups()").fetchone() == (0, 0)
+
+
+def test_opening_a_phase_waits_for_the_refresh_at_work(database: str) -> None:
+    """Sticky units are known by their exposures, so none may be missing when the phase begins."""
+    with (
+        psycopg.connect(database) as refresher,
+        psycopg.connect(database, autocommit=True) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        other.execute("select awf.create_experiment('w', 'W', '[{\"variation\": \"a\", \"percent\": 100}]')")
+        other.execute("select awf.create_variation('w', 'a')")
+        other.execute("select awf.start_experiment('w')")
+        event = {"player_hash": "cc" * 32, "world_ref": "w-1", "adventure_ref": "a"}
+        carried = {"experiment_key": "w", "variation_key": "a"}
+        other.execute("select awf.record_turn(%s)", [Jsonb({**event, **carried, "session_id": "claimed"})])
+        refresher.execute("select awf.refresh_rollups()")
+        other.execute("select awf.record_turn(%s)", [Jsonb({**event, **carried, "session_id": "waiting"})])
+        opening = pool.submit(other.execute, "select awf.open_phase('w')")
+        with pytest.raises(TimeoutError):
+            opening.result(0.2)
+        refresher.commit()
+        opening.result(30)
+        exposed = other.execute(
+            "select unit_id, x.phase from awf.exposures as x"
+            " inner join awf.experiments as e on e.id = x.experiment_id where e.key = 'w' order by 1"
+        )
+        assert exposed.fetchall() == [("claimed", 1), ("waiting", 1)]
 
 
 def test_a_refresh_that_is_killed_leaves_its_batches_to_the_next(database: str) -> None:

@@ -34,9 +34,21 @@ def test_every_variable_is_read() -> None:
             "EXPERIMENTS_HASH_BASIS": "Player",
             "AWF_MODEL_MAX_OUTPUT_TOKENS": "2000",
             "AWF_TOOL_MAX_CALLS_PER_TURN": "0",
+            "AWF_CONFIG_FILE": "/var/lib/game/awf.json",
         }
     )
-    assert settings == Settings("postgresql://u:p@h/d", KEY, False, 250, 50, False, "player", 2000, 0)
+    assert settings == Settings(
+        database_url="postgresql://u:p@h/d",
+        player_hash_key=KEY,
+        analytics_enabled=False,
+        analytics_batch_ms=250,
+        analytics_batch_max=50,
+        experiments_enabled=False,
+        experiments_hash_basis="player",
+        model_max_output_tokens=2000,
+        tool_max_calls_per_turn=0,
+        config_file="/var/lib/game/awf.json",
+    )
     assert settings.limits == {"maxOutputTokens": 2000, "toolMaxCalls": 0}
 
 

@@ -17,3 +17,6 @@ drop function if exists awf.create_variation(text, text, jsonb);
 drop function if exists awf.update_variation(text, text, jsonb);
 drop function if exists awf.delete_variation(text, text);
 drop function if exists awf.experiment_report(text, date, date, text[]);
+drop function if exists awf._event_variations(jsonb);
+drop function if exists awf._fnv1a(text);
+drop function if exists awf._require_changeable(text, text);

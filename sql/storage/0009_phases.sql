@@ -71,7 +71,8 @@ comment on table awf.exposures is
 'First exposure of each unit to each phase of an experiment: the earliest by (ts, event id), in whatever order events arrive.';
 comment on column awf.exposures.phase is 'Phase of the experiment.';
 
--- Experiments that an earlier version started. One that was stopped before it began never assigned a unit.
+-- Experiments that an earlier version started. One that was stopped before it began never assigned a unit; one that began ended
+-- with its stop, at the latest when its row was last written, whatever end it was given afterwards.
 insert into awf.experiment_phases
 select
     e.id,
@@ -92,12 +93,15 @@ select
     0,
     0
 from awf.experiments as e
-where e.status = 'running' or (e.status = 'stopped' and e.stop_at <= e.updated_at);
+where e.status = 'running' or (
+    e.status = 'stopped' and e.start_at < e.updated_at
+    and (e.stop_at <= e.updated_at or exists (select from awf.exposures as x where x.experiment_id = e.id))
+);
 
 insert into awf.experiment_phases
 select
     p.experiment_id,
-    e.stop_at,
+    case e.status when 'stopped' then least(e.stop_at, e.updated_at) else e.stop_at end,
     p.phase,
     false,
     p.coverage,
@@ -109,7 +113,7 @@ select
     p.min_bucket_version
 from awf.experiment_phases as p
 inner join awf.experiments as e on p.experiment_id = e.id
-where e.stop_at is not null;
+where e.stop_at is not null or e.status = 'stopped';
 
 alter table awf.experiment_phases enable row level security;
 create policy readers on awf.experiment_phases for select to current_user using (true);

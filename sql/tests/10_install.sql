@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(84);
+select plan(96);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -117,22 +117,29 @@ select ok(
 -- Owners who are superusers: every definer refuses to run with their rights.
 create temporary table calls (function_name text, statement text);
 insert into calls values
+('_count_units', $$select awf._count_units(1, null, null, '{}')$$),
 ('_guard_copy', 'insert into awf.turn_events_20250115 default values'),
 ('_insert_analytics_event', $$insert into awf.analytics_events (session_id) values ('s')$$),
 ('_touch_config', $$update awf.settings set value = value where name = 'hash_basis'$$),
 ('active_config', 'select awf.active_config()'),
+('advance_ramp', $$select awf.advance_ramp('awf-default-test')$$),
 ('analytics_stats', 'select awf.analytics_stats()'),
 ('assign', $$select awf.assign('awf-default-test', 's')$$),
 ('backfill', $$select awf.backfill('2025-01-01', '2025-01-02')$$),
 ('create_experiment', $$select awf.create_experiment('e', 'E')$$),
+('create_from_template', $$select awf.create_from_template('token-budget', 'e')$$),
+('create_layer', $$select awf.create_layer('l')$$),
 ('create_variation', $$select awf.create_variation('awf-default-test', 'v')$$),
 ('delete_experiment', $$select awf.delete_experiment('awf-default-test')$$),
+('delete_layer', $$select awf.delete_layer('l')$$),
+('delete_template', $$select awf.delete_template('t')$$),
 ('delete_variation', $$select awf.delete_variation('awf-default-test', 'control')$$),
 ('dimension_ids', $$select awf.dimension_ids('world', '{w}')$$),
 ('grant_usage', $$select awf.grant_usage('pgtap_nobody', 'reader')$$),
 ('hash_player', $$select awf.hash_player('p')$$),
 ('ingest_batch', 'select awf.ingest_batch()'),
 ('open_batch', $$select awf.open_batch('2025-01-15', 1)$$),
+('open_phase', $$select awf.open_phase('awf-default-test')$$),
 ('open_stage', 'select awf.open_stage()'),
 ('record_turn', $$select awf.record_turn('{}')$$),
 ('record_turns', $$select awf.record_turns('[]')$$),
@@ -140,13 +147,18 @@ insert into calls values
 ('reject_event', $$select awf.reject_event('bad_ts', 'd', '{}')$$),
 ('revoke_usage', $$select awf.revoke_usage('awf_reader', 'reader')$$),
 ('rollup_daily', $$select awf.rollup_daily('2025-01-15')$$),
+('save_template', $$select awf.save_template('t', 'awf-default-test')$$),
+('set_holdout', $$select awf.set_holdout('l', 0.1)$$),
+('set_override', $$select awf.set_override('awf-default-test', 'u', 'control')$$),
 ('set_player_hash_key', $$select awf.set_player_hash_key('0123456789abcdef')$$),
+('set_ramp', $$select awf.set_ramp('awf-default-test', '[]')$$),
 ('set_setting', $$select awf.set_setting('hash_basis', '"player"')$$),
 ('start_experiment', $$select awf.start_experiment('awf-default-test')$$),
 ('stop_experiment', $$select awf.stop_experiment('awf-default-test')$$),
 ('turn_params', $$select awf.turn_params('s', null)$$),
 ('update_experiment', $$select awf.update_experiment('awf-default-test', '{}')$$),
-('update_variation', $$select awf.update_variation('awf-default-test', 'control', '{}')$$);
+('update_variation', $$select awf.update_variation('awf-default-test', 'control', '{}')$$),
+('variation_numbers', $$select awf.variation_numbers('{awf-default-test/control}')$$);
 select results_eq(
     'select function_name from calls order by function_name collate "C"',
     'select function_name from awf._definers() order by function_name collate "C"',

@@ -171,8 +171,8 @@ select is(
     awf.create_experiment('plain', 'Plain') - array['id', 'revision', 'createdAt', 'updatedAt'],
     '{"key": "plain", "name": "Plain", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "session",
     "hashSeed": "plain", "hashVersion": 2, "coverage": 1,
-    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
-    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
+    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false,
+    "layer": null, "slots": null, "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
     "allocations": [], "guardrails": {}, "condition": {}, "variations": []}'::jsonb,
     'an experiment is a draft with the documented defaults'
 );
@@ -212,9 +212,10 @@ select is(
     ) - array['id', 'revision', 'createdAt', 'updatedAt', 'startAt', 'stopAt'],
     '{"key": "full", "name": "Full", "status": "draft", "hashBasis": "player", "hashSeed": "s", "hashVersion": 1,
     "condition": {"world": null}, "coverage": 0.5,
-    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
-    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
-    "allocations": [{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}], "guardrails": {"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}, "variations": []}'::jsonb,
+    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false,
+    "layer": null, "slots": null, "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
+    "allocations": [{"variation": "a", "percent": 40.5}, {"variation": "b", "percent": 59.5}],
+    "guardrails": {"maxOutputTokens": 2000, "maxActs": {"min": 2, "max": 8}}, "variations": []}'::jsonb,
     'every argument arrives where it belongs'
 );
 select results_eq(
@@ -429,8 +430,9 @@ select is(
     ) - array['id', 'revision', 'createdAt', 'updatedAt', 'variations'],
     '{"key": "t", "name": "New name", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "player",
     "hashSeed": "seed", "hashVersion": 1, "coverage": 0.25, "allocations": [{"variation": "control", "percent": 100}],
-    "condition": {"locale": "de-DE"}, "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
-    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
+    "condition": {"locale": "de-DE"},
+    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false,
+    "layer": null, "slots": null, "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
     "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
     'a draft can be changed in every field'
 );
@@ -438,8 +440,9 @@ select is(
     awf.update_experiment('t', '{"name": "T"}') - array['id', 'revision', 'createdAt', 'updatedAt', 'variations'],
     '{"key": "t", "name": "T", "status": "draft", "startAt": null, "stopAt": null, "hashBasis": "player",
     "hashSeed": "seed", "hashVersion": 1, "coverage": 0.25, "allocations": [{"variation": "control", "percent": 100}],
-    "condition": {"locale": "de-DE"}, "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false, "layer": null, "slots": null,
-    "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
+    "condition": {"locale": "de-DE"},
+    "state": "draft", "phase": 1, "ramp": [], "optIn": false, "sticky": false, "allowOverlap": false,
+    "layer": null, "slots": null, "owner": null, "hypothesis": null, "tags": [], "conclusion": null, "overrides": 0, "phases": [],
     "guardrails": {"maxOutputTokens": 2500}}'::jsonb,
     'fields that are not named stay as they are'
 );
@@ -706,16 +709,17 @@ select is(
     "guardrails": {"maxActs": {"max": 8}, "maxChoices": {"min": 2, "max": 4}}, "overrides": {},
     "params": {"a": {"maxActs": 4}, "b": {"maxActs": 5}, "spare": {}},
     "phases": [
-        {"phase": 1, "coverage": 0.5, "hashSeed": "x", "condition": {"locale": "de-DE"}, "bucketVersion": 0, "minBucketVersion": 0,
-        "ranges": [[0, 0.125], [0.25, 0.625]]},
-        {"phase": 1, "coverage": 0.5, "hashSeed": "x", "condition": {"locale": "de-DE"}, "bucketVersion": 0, "minBucketVersion": 0,
-        "ranges": [], "variations": []}
+        {"phase": 1, "coverage": 0.5, "hashSeed": "x", "condition": {"locale": "de-DE"}, "bucketVersion": 0,
+        "minBucketVersion": 0, "ranges": [[0, 0.125], [0.25, 0.625]]},
+        {"phase": 1, "coverage": 0.5, "hashSeed": "x", "condition": {"locale": "de-DE"}, "bucketVersion": 0,
+        "minBucketVersion": 0, "ranges": [], "variations": []}
     ]}'::jsonb,
     'an experiment has its hash, its params, its guardrails in their long form, and a timeline with its ranges'
 );
 select results_eq(
     $$select v.value ->> 'key', (v.value -> 'id')::integer
-    from jsonb_array_elements(awf.active_config() #> '{experiments,0,phases,0,variations}') with ordinality as v order by v.ordinality$$,
+    from jsonb_array_elements(awf.active_config() #> '{experiments,0,phases,0,variations}') with ordinality as v
+    order by v.ordinality$$,
     $$select v.variation_key, v.id from awf.experiment_variations as v
     where v.experiment_key = 'early' and v.variation_key <> 'spare' order by v.variation_key desc$$,
     'the variations of a phase stand in the order of the allocations, with their numbers'
@@ -725,7 +729,8 @@ select is(
         (awf.active_config() #>> '{experiments,0,phases,0,startAt}')::timestamptz,
         (awf.active_config() #>> '{experiments,0,phases,1,startAt}')::timestamptz
     ],
-    array[timestamptz '2025-01-01 00:00+00', timestamptz '2025-12-01 00:00+00'], 'its times carry their zone, and its end is planned'
+    array[timestamptz '2025-01-01 00:00+00', timestamptz '2025-12-01 00:00+00'],
+    'its times carry their zone, and its end is planned'
 );
 
 -- Listing.

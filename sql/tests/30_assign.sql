@@ -1,6 +1,6 @@
 -- Assignment: the hash, the ranges, who gets which variation, and the parameters of a turn.
 begin;
-select plan(118);
+select plan(164);
 
 set local timezone = 'Asia/Kolkata'; -- nothing here may depend on it
 set local role awf_owner;
@@ -13,7 +13,7 @@ reset role;
 
 -- The hash. The FNV-1a values of '', a and foobar are the published ones; the others were computed in Python over the UTF-16
 -- code units: h = 2166136261; for each unit of s.encode("utf-16-le"): h = ((h ^ unit) * 16777619) % 2**32.
-select is(awf._fnv1a(f.text), f.hash, 'FNV-1a of ' || f.what)
+select is(awf._fnv1a(array[f.text]), array[f.hash], 'FNV-1a of ' || f.what)
 from (
     values
     ('', 2166136261, 'the empty text'), ('a', 3826002220, 'a letter'), ('foobar', 3214735720, 'a word'),
@@ -21,7 +21,7 @@ from (
     ('😀', 3409036472, 'an emoji: two code units'), ('a😀b', 2412414209, 'an emoji between letters'),
     ('𐍈', 1847805685, 'a Gothic letter: two code units')
 ) as f (text, hash, what);
-select is(awf._fnv1a(null), null, 'FNV-1a of NULL is NULL');
+select is(awf._fnv1a(array[null, 'a']), array[null, 3826002220], 'FNV-1a of NULL is NULL, and each text is hashed by itself');
 -- The first rows are published vectors of the GrowthBook SDKs; the others follow from the values above, in Python:
 -- version 1: fnv(value + seed) % 1000 / 1000; version 2: fnv(str(fnv(seed + value))) % 10000 / 10000.
 select
@@ -269,7 +269,7 @@ select awf.create_experiment(
     'window', 'Window', '[{"variation": "a", "percent": 100}]', p_start_at => '2025-02-01 12:00:00+00',
     p_stop_at => '2025-02-02 12:00:00+00'
 );
-select awf.create_variation('window', 'a', '{"maxActs": 7}');
+select awf.create_variation('window', 'a', '{"txtSentenceCap": 7}');
 select awf.start_experiment('window');
 select is(awf.assign('window', 's', p_at => t.at::timestamptz), t.variation, t.what)
 from (
@@ -291,15 +291,167 @@ from (
 ) as t (at, inside, what);
 select awf.stop_experiment('window');
 select is(awf.assign('window', 's'), null, 'a stopped experiment assigns nobody');
+
+-- Any moment of the past, whatever has happened since. Here the clock moves.
+select awf.create_experiment(
+    'past', 'Past', '[{"variation": "a", "percent": 50}, {"variation": "b", "percent": 50}]', p_start_at => '2025-01-10 00:00+00',
+    p_settings => '{"coverage": 0.2, "hashSeed": "first"}'
+);
+select awf.create_variation('past', 'a', '{"streaming": true}');
+select awf.create_variation('past', 'b', '{"streaming": false}');
+create function pg_temp.set_now(p_now timestamptz)
+returns void
+language plpgsql
+as $$
+begin
+    execute format(
+        'create or replace function awf._now() returns timestamptz language sql stable parallel safe return timestamptz %L', p_now
+    );
+end;
+$$;
+create function pg_temp.expected(p_seed text, p_coverage double precision, p_unit text)
+returns text
+language sql
+as $$
+    select (array['a', 'b'])[
+        1 + nullif(awf.choose_variation(awf.hash_unit(p_seed, p_unit, 2), awf.bucket_ranges(2, p_coverage, null)), -1)
+    ]
+$$;
+select pg_temp.set_now('2025-01-11 00:00+00');
+select awf.start_experiment('past');
+select pg_temp.set_now('2025-01-12 00:00+00');
+select awf.update_experiment('past', '{"coverage": 0.6}');
+select pg_temp.set_now('2025-01-13 00:00+00');
+select awf.open_phase('past', '{"hashSeed": "second", "coverage": 0.9, "condition": {"locale": "de-DE"}}');
+select pg_temp.set_now('2025-01-14 00:00+00');
+select awf.stop_experiment('past');
+select pg_temp.set_now('2025-01-15 00:00+00');
+select awf.start_experiment('past');
+select awf.stop_experiment('past');
+select pg_temp.set_now('2025-02-01 12:00+00');
+create temporary table past as
+select
+    t.at,
+    t.seed,
+    t.coverage,
+    t.what,
+    's' || i.i as unit
+from (
+    values
+    ('2025-01-09 23:59:59.999999+00'::timestamptz, null, null::double precision, 'before it began'),
+    ('2025-01-10 00:00+00', 'first', 0.2, 'at its start, which lay in the past already'),
+    ('2025-01-12 00:00+00', 'first', 0.6, 'from the change of the coverage on'),
+    ('2025-01-12 23:59:59.999999+00', 'first', 0.6, 'up to the next phase'),
+    ('2025-01-13 00:00+00', 'second', 0.9, 'from the next phase on'),
+    ('2025-01-14 00:00+00', null, null, 'from the stop on'),
+    (null, null, null, 'now')
+) as t (at, seed, coverage, what)
+cross join generate_series(1, 200) as i (i);
+select is(count(*) filter (
+    where awf.assign('past', p.unit, p_attributes => '{"locale": "de-DE"}', p_at => p.at)
+        is distinct from pg_temp.expected(p.seed, p.coverage, p.unit)
+), 0::bigint, 'the answer of the time: ' || p.what)
+from past as p
+group by p.what;
+select is(count(*) filter (
+    where awf.turn_params(p.unit, null, '{}', '{"locale": "de-DE"}', p.at) -> 'exposures' @> '[{"experiment": "past"}]'
+        is distinct from (pg_temp.expected(p.seed, p.coverage, p.unit) is not null)
+), 0::bigint, 'and turn_params() agrees: ' || p.what)
+from past as p
+group by p.what;
 select is(
-    awf.assign('window', 's', p_at => '2025-02-01 12:00:00+00'), null, 'not even for a time at which it ran: it is not in force'
+    (select count(distinct e.value -> 'id') from past as p
+    cross join lateral jsonb_array_elements(awf.turn_params(p.unit, null, '{}', '{"locale": "de-DE"}', p.at) -> 'exposures') as e
+    where e.value ->> 'experiment' = 'past'), 4::bigint, 'each phase numbers its variations anew'
+);
+select is(awf.assign('past', p.unit, p_at => '2025-01-13 00:00+00'), null, 'the condition of that phase keeps out who does not meet it')
+from past as p
+where p.what = 'now' and p.unit = 's1';
+select isnt(
+    (select count(awf.assign('past', p.unit, p_at => '2025-01-10 00:00+00')) from past as p where p.what = 'now'), 0::bigint,
+    'and that of an earlier phase, which had none, nobody'
 );
 
+-- Layers.
+select awf.create_layer('budgets', 'session');
+select awf.create_experiment(
+    'low', 'Low', '[{"variation": "a", "percent": 100}]', p_settings => '{"layer": "budgets", "slots": [0, 300]}'
+);
+select awf.create_variation('low', 'a', '{"temperature": 0.1}');
+select awf.create_experiment(
+    'high', 'High', '[{"variation": "a", "percent": 100}]', p_settings => '{"layer": "budgets", "slots": [300, 1000]}'
+);
+select awf.create_variation('high', 'a', '{"temperature": 0.2}');
+select awf.start_experiment('low');
+select awf.start_experiment('high');
+create temporary table layer as
+select
+    i,
+    awf.hash_unit('__budgets', 's' || i, 1) as n,
+    awf.assign('low', 's' || i) is not null as low,
+    awf.assign('high', 's' || i) is not null as high
+from generate_series(1, 1000) as i;
+select is_empty('select i from layer where low is distinct from (n < 0.3) or high is distinct from (n >= 0.3)', 'each slot has one holder');
+select ok((select count(*) filter (where l.low) between 250 and 350 from layer as l), 'and its share of the units');
+select is(awf.in_namespace('s1', n.namespace::jsonb), n.expected, 'in_namespace(): ' || n.what)
+from (
+    values
+    ('["budgets", 0, 1]', true, 'all of a layer'), ('["budgets", 0.5, 0.5]', false, 'an empty part'), (null, false, 'NULL'),
+    ('null', false, 'JSON null'), ('{}', false, 'an object'), ('[]', false, 'an empty list'), ('5', false, 'a number'),
+    ('["budgets", "0", "1"]', false, 'bounds that are texts'), ('[1, 0, 1]', false, 'a layer that is a number'),
+    ('["budgets", 0]', false, 'no upper bound'), ('["budgets", 0, 1e400]', true, 'a bound beyond every double')
+) as n (namespace, expected, what);
+select is(awf.in_namespace(null, '["budgets", 0, 1]'), false, 'in_namespace(): no unit');
+
+-- Overrides.
+select awf.create_experiment(
+    'forced', 'Forced', '[{"variation": "a", "percent": 100}, {"variation": "b", "percent": 0}]', p_settings => '{"coverage": 0}'
+);
+select awf.create_variation('forced', 'a', '{"maxOutputTokens": 700}');
+select awf.create_variation('forced', 'b', '{"maxOutputTokens": 800}');
+select awf.create_variation('forced', 'c', '{"maxOutputTokens": 900}');
+select awf.set_override('forced', 'qa', 'b', 'Ada tries it');
+select is(awf.assign('forced', 'qa'), null, 'an override does nothing while the experiment is a draft');
+select awf.start_experiment('forced');
+select is(awf.assign('forced', 'qa'), 'b', 'an override counts, whatever the allocations and the coverage say');
+select is(awf.assign('forced', 'other'), null, 'for its unit alone');
+select is(
+    awf.turn_params('qa', null) #> '{params,maxOutputTokens}', '800'::jsonb, 'a forced turn plays with the variation''s params'
+);
+select is(
+    awf.turn_params('qa', null) #- '{forced,0,id}' -> 'forced', '[{"experiment": "forced", "variation": "b"}]'::jsonb,
+    'it is listed as forced'
+);
+select is(awf.turn_params('qa', null) -> 'exposures' @> '[{"experiment": "forced"}]', false, 'and is no exposure');
+select awf.set_override('forced', 'qa', 'c');
+select is(awf.assign('forced', 'qa'), null, 'an override to a variation that the phase lacks is passed over');
+
+-- Opting in.
+select awf.create_experiment('asked', 'Asked', '[{"variation": "a", "percent": 100}]', p_settings => '{"optIn": true}');
+select awf.create_variation('asked', 'a', '{"toolMaxCalls": 3}');
+select awf.start_experiment('asked');
+select is(awf.assign(e.key, 's1', p_opted_in => e.opted_in), e.variation, e.what)
+from (
+    values
+    ('asked', null, null, 'who was not asked is not in an experiment that asks'), ('asked', false, null, 'nor who declined'),
+    ('asked', true, 'a', 'who opted in is'), ('halves', null, 'b', 'the others take whoever was not asked'),
+    ('halves', true, 'b', 'and whoever opted in'), ('halves', false, null, 'but nobody who declined')
+) as e (key, opted_in, variation, what);
+select is(
+    awf.turn_params('s1', null, '{"mood": "grim"}', p_opted_in => false),
+    '{"params": {"mood": "grim"}, "exposures": [], "forced": [], "invalid": [], "sticky": {}}'::jsonb,
+    'a turn that declined keeps its defaults'
+);
+select is(
+    awf.turn_params('s1', null, p_opted_in => o.opted_in) -> 'exposures' @> '[{"experiment": "asked"}]', o.inside,
+    'turn_params() asks, too'
+)
+from (values (true, true), (null, false)) as o (opted_in, inside);
 -- Parameters of a turn. All others stop first.
 select awf.stop_experiment(e.key) from awf.list_experiments('running') as e;
 select is(
     awf.turn_params('s1', null),
-    '{"params": {}, "exposures": [], "invalid": []}'::jsonb,
+    '{"params": {}, "exposures": [], "forced": [], "invalid": [], "sticky": {}}'::jsonb,
     'without an experiment there is nothing to say'
 );
 select is(
@@ -326,7 +478,7 @@ select is(
                 )
             )
         ),
-        'invalid', '[]'::jsonb
+        'forced', '[]'::jsonb, 'invalid', '[]'::jsonb, 'sticky', '{}'::jsonb
     ),
     'params of the variation overlay the defaults, and the exposure carries its number'
 );
@@ -382,11 +534,15 @@ where experiment_key = 'one';
 update awf.experiments set guardrails = '{}'
 where key = 'one';
 select is(
-    awf.turn_params('s1', null) - 'exposures', '{"params": {"maxActs": 5.0}, "invalid": []}'::jsonb, '5.0 is an integer'
+    awf.turn_params('s1', null) - 'exposures', '{"params": {"maxActs": 5.0}, "forced": [], "invalid": [], "sticky": {}}'::jsonb,
+    '5.0 is an integer'
 );
 
 -- Two experiments on one turn.
-select awf.create_experiment('two', 'Two', '[{"variation": "x", "percent": 100}]', p_start_at => '2025-01-10 00:00+00');
+select awf.create_experiment(
+    'two', 'Two', '[{"variation": "x", "percent": 100}]', p_start_at => '2025-01-10 00:00+00',
+    p_settings => '{"allowOverlap": true}'
+);
 select awf.create_variation('two', 'x', '{"maxActs": 9, "maxChoices": 4}');
 select awf.start_experiment('two');
 create temporary table both_ways as

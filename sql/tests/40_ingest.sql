@@ -695,44 +695,36 @@ select is(
 select awf.create_experiment('g', 'G', '[{"variation": "a", "percent": 50}, {"variation": "b", "percent": 50}]');
 select awf.create_variation('g', 'a');
 select awf.create_variation('g', 'b');
-create temporary table phases_of_g (experiment_id bigint, first_number integer);
-insert into phases_of_g
+create function pg_temp.clock(p_now text)
+returns void
+language plpgsql
+as $$
+begin
+    execute format(
+        'create or replace function awf._now() returns timestamptz language sql stable parallel safe return timestamptz %L', p_now
+    );
+end;
+$$;
+-- On from the 10th, off from the 12th, on again from the 14th. The second phase begins at noon of the 16th and b goes; the third
+-- begins with the 18th and c comes.
 select
-    e.id,
-    v.id
-from awf.experiments as e
-inner join awf.experiment_variations as v on e.key = v.experiment_key
-where e.key = 'g' and v.variation_key = 'a';
--- In force from the 10th, stopped from the 12th, on again from the 14th; from the 16th a second phase, without b and with c.
-insert into awf.experiment_phases
+    pg_temp.clock('2025-01-10 00:00+00'),
+    awf.start_experiment('g');
 select
-    g.experiment_id,
-    t.start_at,
-    t.phase,
-    t.running,
-    1,
-    '[]',
-    '[]',
-    'g',
-    '{}',
-    0,
-    0
-from phases_of_g as g
-cross join (
-    values
-    (timestamptz '2025-01-10 00:00+00', 1, true), ('2025-01-12 00:00+00', 1, false), ('2025-01-14 00:00+00', 1, true),
-    ('2025-01-16 12:00+00', 2, true)
-) as t (start_at, phase, running);
-insert into awf.variation_ids (experiment_id, experiment_key, variation_key, phase)
+    pg_temp.clock('2025-01-12 00:00+00'),
+    awf.stop_experiment('g');
 select
-    g.experiment_id,
-    'g',
-    v.variation_key,
-    2
-from phases_of_g as g
-cross join (values ('a'), ('c')) as v (variation_key);
-delete from awf.experiment_variations
-where experiment_key = 'g' and variation_key = 'b';
+    pg_temp.clock('2025-01-14 00:00+00'),
+    awf.start_experiment('g');
+select
+    pg_temp.clock('2025-01-16 12:00+00'),
+    awf.open_phase('g', '{"allocations": [{"variation": "a", "percent": 100}]}'),
+    awf.delete_variation('g', 'b');
+select
+    pg_temp.clock('2025-01-18 00:00+00'),
+    awf.open_phase('g'),
+    awf.create_variation('g', 'c');
+select pg_temp.clock('2025-02-01 12:00+00');
 create function pg_temp.name_of(p_number integer)
 returns text
 language sql
@@ -747,12 +739,12 @@ from (
     ('a', '2025-01-13 00:00+00', 'a of phase 1', 'stopped, but in no other phase'),
     ('a', '2025-01-16 11:59:59.999999+00', 'a of phase 1', 'up to the last moment'),
     ('a', '2025-01-16 12:00+00', 'a of phase 2', 'from its first moment on'),
-    ('a', '2025-02-01 00:00+00', 'a of phase 2', 'to this day'),
+    ('a', '2025-02-01 00:00+00', 'a of phase 3', 'to this day'),
     ('a', '2024-12-01 00:00+00', 'a of phase 1', 'earlier than the start: the first phase'),
     ('a', '-infinity', 'a of phase 1', 'at the beginning of time'),
     ('b', '2025-01-11 00:00+00', 'b of phase 1', 'known in its phase, though it is gone by now'),
-    ('b', '2025-01-17 00:00+00', null, 'not in the phase that lacks it'),
-    ('c', '2025-01-17 00:00+00', 'c of phase 2', 'a variation that came with the phase'),
+    ('b', '2025-01-18 00:00+00', null, 'not in the phase that lacks it'),
+    ('c', '2025-01-18 00:00+00', 'c of phase 3', 'a variation that came with the phase'),
     ('c', '2025-01-11 00:00+00', null, 'and was not there before')
 ) as n (variation, ts, name, what);
 select is(
@@ -763,9 +755,13 @@ select results_eq(
     $$select variation, from_at, pg_temp.name_of(id) from awf.variation_numbers('{g/c,g/a,nope/a,g,g/b,g/a,null}')$$,
     $$values
     ('g', null::timestamptz, null::text), ('g', '2025-01-10 00:00+00', null), ('g', '2025-01-16 12:00+00', null),
+    ('g', '2025-01-18 00:00+00', null),
     ('g/a', null, 'a of phase 1'), ('g/a', '2025-01-10 00:00+00', 'a of phase 1'), ('g/a', '2025-01-16 12:00+00', 'a of phase 2'),
-    ('g/b', null, 'b of phase 1'), ('g/b', '2025-01-10 00:00+00', 'b of phase 1'), ('g/b', '2025-01-16 12:00+00', null),
-    ('g/c', null, null), ('g/c', '2025-01-10 00:00+00', null), ('g/c', '2025-01-16 12:00+00', 'c of phase 2')$$,
+    ('g/a', '2025-01-18 00:00+00', 'a of phase 3'),
+    ('g/b', null, 'b of phase 1'), ('g/b', '2025-01-10 00:00+00', 'b of phase 1'), ('g/b', '2025-01-16 12:00+00', 'b of phase 2'),
+    ('g/b', '2025-01-18 00:00+00', null),
+    ('g/c', null, null), ('g/c', '2025-01-10 00:00+00', null), ('g/c', '2025-01-16 12:00+00', null),
+    ('g/c', '2025-01-18 00:00+00', 'c of phase 3')$$,
     'variation_numbers() tells the numbers of all phases, and from when on'
 );
 select results_eq(
@@ -774,7 +770,7 @@ select results_eq(
     $$values ('f/x', null::timestamptz, true)$$, 'of an experiment that never started: from the beginning'
 );
 select is(
-    pg_temp.name_of((awf.dimension_ids('variation', '{g/a}'))[1]), 'a of phase 2', 'dimension_ids() tells the number of today'
+    pg_temp.name_of((awf.dimension_ids('variation', '{g/a}'))[1]), 'a of phase 3', 'dimension_ids() tells the number of today'
 );
 create function pg_temp.recorded()
 returns text
@@ -788,17 +784,17 @@ select awf.record_turn(pg_temp.event(jsonb_build_object('ts', t.ts, 'experiment_
 from (values ('2025-01-16T12:00:00Z'), ('2025-01-16T11:59:59Z')) as t (ts);
 select r.accepted
 from awf.record_turns(jsonb_build_array(
-    pg_temp.event('{"ts": "2025-01-17T00:00:00Z", "assignments": [{"experiment": "g", "variation": "c"}]}'),
+    pg_temp.event('{"ts": "2025-01-19T00:00:00Z", "assignments": [{"experiment": "g", "variation": "c"}]}'),
     pg_temp.event('{"ts": "2025-01-15T00:00:00Z", "assignments": [{"experiment": "g", "variation": "b"}]}')
 )) as r;
 insert into awf.analytics_events (ts, session_id, player_hash, world_ref, adventure_ref, experiment_key, variation_key) values
-('2025-01-18 00:00+00', 's1', repeat('ab', 32), 'w1', 'a1', 'g', 'a'),
+('2025-01-17 00:00+00', 's1', repeat('ab', 32), 'w1', 'a1', 'g', 'a'),
 ('2025-01-14 00:00+00', 's1', repeat('ab', 32), 'w1', 'a1', 'g', 'a');
 reset role;
 select is(
     pg_temp.recorded(),
     '2025-01-14 00:00:00 a of phase 1, 2025-01-15 00:00:00 b of phase 1, 2025-01-16 11:59:59 a of phase 1, '
-    || '2025-01-16 12:00:00 a of phase 2, 2025-01-17 00:00:00 c of phase 2, 2025-01-18 00:00:00 a of phase 2',
+    || '2025-01-16 12:00:00 a of phase 2, 2025-01-17 00:00:00 a of phase 2, 2025-01-19 00:00:00 c of phase 3',
     'record_turn(), record_turns() and the view give an event the number of the phase at its ts'
 );
 select results_eq(
@@ -806,7 +802,7 @@ select results_eq(
     $$values ('g', 'a'), ('g', 'b'), ('g', 'c')$$, 'the view shows the keys, whatever the phase'
 );
 select throws_ok(
-    format('select awf.record_turn(%L)', pg_temp.event('{"ts": "2025-01-17T00:00:00Z", "experiment_key": "g", "variation_key": "b"}')),
+    format('select awf.record_turn(%L)', pg_temp.event('{"ts": "2025-01-19T00:00:00Z", "experiment_key": "g", "variation_key": "b"}')),
     'WF201', 'event refused: unknown_variation: experiment "g" has no variation "b"',
     'a variation that the phase lacks is refused'
 );
@@ -814,10 +810,11 @@ delete from awf.turn_events;
 -- Decided at 11:59:58 in phase 1, recorded with the number of the decision when phase 2 had begun.
 select awf.record_turn(pg_temp.event(jsonb_build_object(
     'ts', '2025-01-16T12:00:03Z', 'assignments', jsonb_build_array(jsonb_build_object(
-        'experiment', 'g', 'variation', 'a', 'id', g.first_number
+        'experiment', 'g', 'variation', 'a', 'id', n.id
     ))
 )))
-from phases_of_g as g;
+from awf.variation_numbers('{g/a}') as n
+where n.from_at is null;
 select awf.record_turn(pg_temp.event(jsonb_build_object(
     'ts', '2025-01-16T12:00:04Z', 'assignments', jsonb_build_array(jsonb_build_object(
         'experiment', 'g', 'variation', 'a', 'id', v.id

@@ -1,6 +1,6 @@
 -- Rollups: what the refresh adds, held against a direct aggregate over the events, and what a recompute may and may not do.
 begin;
-select plan(72);
+select plan(75);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -14,31 +14,24 @@ select awf.create_variation('e', 'b');
 select awf.create_experiment('p', 'P', '[{"variation": "x", "percent": 50}, {"variation": "y", "percent": 50}]', 'player');
 select awf.create_variation('p', 'x');
 select awf.create_variation('p', 'y');
+create function pg_temp.clock(p_now text)
+returns void
+language plpgsql
+as $$
+begin
+    execute format(
+        'create or replace function awf._now() returns timestamptz language sql stable parallel safe return timestamptz %L', p_now
+    );
+end;
+$$;
 -- The second one has another phase from the noon of the second day on.
-insert into awf.experiment_phases
 select
-    e.id,
-    t.start_at,
-    t.phase,
-    true,
-    1,
-    e.allocations,
-    '[]',
-    'p',
-    '{}',
-    0,
-    0
-from awf.experiments as e
-cross join (values (timestamptz '2025-01-01 00:00+00', 1), ('2025-01-15 12:00+00', 2)) as t (start_at, phase)
-where e.key = 'p';
-insert into awf.variation_ids (experiment_id, experiment_key, variation_key, phase)
+    pg_temp.clock('2025-01-01 00:00+00'),
+    awf.start_experiment('p');
 select
-    v.experiment_id,
-    v.experiment_key,
-    v.variation_key,
-    2
-from awf.variation_ids as v
-where v.experiment_key = 'p';
+    pg_temp.clock('2025-01-15 12:00+00'),
+    awf.open_phase('p');
+select pg_temp.clock('2025-02-01 12:00+00');
 
 -- 600 events of three days, two worlds, three locales: with no, one, the other and both experiments, and with gaps in every
 -- metric. Arithmetic instead of chance, so that every run sees the same.
@@ -554,6 +547,37 @@ select is(
 select isnt_empty(
     $$select * from awf.rollup_daily('2025-01-15') where experiment_key = 'e'$$, 'the rollups of the deleted one still name it'
 );
+
+-- Opening a phase rolls up first what is waiting: sticky units are known by their exposures.
+select awf.create_experiment('w', 'W', '[{"variation": "a", "percent": 100}]', p_settings => '{"sticky": true}');
+select awf.create_variation('w', 'a');
+select awf.start_experiment('w');
+create function pg_temp.wait(p_session text)
+returns uuid
+language sql
+as $$
+    select awf.record_turn(jsonb_build_object(
+        'ts', '2025-02-01T12:00:00Z', 'session_id', p_session, 'player_hash', repeat('dd', 32), 'world_ref', 'w1',
+        'adventure_ref', 'a1', 'experiment_key', 'w', 'variation_key', 'a'
+    ))
+$$;
+create function pg_temp.exposed_to_w()
+returns text
+language sql
+as $$
+    select string_agg(x.unit_id || ' ' || x.phase, ', ' order by x.unit_id, x.phase)
+    from awf.exposures as x inner join awf.experiments as e on e.id = x.experiment_id
+    where e.key = 'w'
+$$;
+select pg_temp.wait('waiting-1');
+select b.batch_id from awf.open_batch('2025-02-01', 0) as b;
+select pg_temp.wait('waiting-2');
+select is(pg_temp.exposed_to_w(), null, 'events wait to be rolled up');
+select pg_temp.clock('2025-02-01 13:00+00');
+select awf.open_phase('w');
+select is(pg_temp.exposed_to_w(), 'waiting-1 1, waiting-2 1', 'opening a phase rolls them up, as exposures to the phase before');
+select is((select r.batches from awf.refresh_rollups() as r), 0, 'and leaves none of them');
+select pg_temp.clock('2025-02-01 12:00+00');
 
 -- Events that are gone.
 create temporary table totals_at_the_end as table kept_totals;

@@ -212,40 +212,35 @@ select is(
 --   t3       high, 16th, en
 --   t4                          high, 17th, en
 --   t5                          high, 17th, de; and a turn in control, which its first one outweighs
-select awf.create_experiment('two', 'Two', '[{"variation": "control", "percent": 20}, {"variation": "high", "percent": 80}]');
+select awf.create_experiment('two', 'Two', '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]');
 select awf.create_variation('two', 'control');
 select awf.create_variation('two', 'high');
-insert into awf.experiment_phases
+create function pg_temp.clock(p_now text)
+returns void
+language plpgsql
+as $$
+begin
+    execute format(
+        'create or replace function awf._now() returns timestamptz language sql stable parallel safe return timestamptz %L', p_now
+    );
+end;
+$$;
 select
-    e.id,
-    t.start_at,
-    t.phase,
-    t.running,
-    1,
-    t.allocations::jsonb,
-    '[]',
-    'two',
-    '{}',
-    0,
-    0
-from awf.experiments as e
-cross join (
-    values
-    (timestamptz '2025-01-15 00:00+00', 1, true, '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]'),
-    ('2025-01-16 06:00+00', 1, false, '[{"variation": "control", "percent": 50}, {"variation": "high", "percent": 50}]'),
-    ('2025-01-16 12:00+00', 2, true, '[{"variation": "control", "percent": 20}, {"variation": "high", "percent": 80}]'),
-    ('2025-01-20 00:00+00', 3, true, '[{"variation": "high", "percent": 100}]')
-) as t (start_at, phase, running, allocations)
-where e.key = 'two';
-insert into awf.variation_ids (experiment_id, experiment_key, variation_key, phase)
+    pg_temp.clock('2025-01-15 00:00+00'),
+    awf.start_experiment('two');
 select
-    v.experiment_id,
-    'two',
-    v.variation_key,
-    p.phase
-from awf.variation_ids as v
-cross join (values (2), (3)) as p (phase)
-where v.experiment_key = 'two';
+    pg_temp.clock('2025-01-16 06:00+00'),
+    awf.stop_experiment('two');
+select
+    pg_temp.clock('2025-01-16 08:00+00'),
+    awf.start_experiment('two');
+select
+    pg_temp.clock('2025-01-16 12:00+00'),
+    awf.open_phase('two', '{"allocations": [{"variation": "control", "percent": 20}, {"variation": "high", "percent": 80}]}');
+select
+    pg_temp.clock('2025-01-20 00:00+00'),
+    awf.open_phase('two', '{"allocations": [{"variation": "high", "percent": 100}]}');
+select pg_temp.clock('2025-02-01 12:00+00');
 select r.accepted, r.rejected
 from awf.record_turns((
     select

@@ -118,22 +118,24 @@ def assign_many(
         shown = out is not None or not is_terminal(sys.stdout)
         with progress(size_of(file), "assign", shown=shown) as advance:
             units = _units(file, advance)
+            batch = list(islice(units, _BATCH))
+            yield from api.assign_many(experiment, batch, shared, at)  # Without units it still minds the key.
             while batch := list(islice(units, _BATCH)):
                 yield from api.assign_many(experiment, batch, shared, at)
 
-    api.get_experiment(experiment)  # Of a wrong key an empty file would say nothing.
     output.write_rows(rows(), output.ASSIGNED, fmt=fmt, out=out)
 
 
 def _units(file: BinaryIO, advance: Callable[[int], None]) -> Iterator[str]:
     """The lines without their ends; empty ones are none."""
+    name = getattr(file, "name", "<stdin>")
     for number, raw in enumerate(file, start=1):
         advance(len(raw))
         try:
             unit = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise InvalidArgument(f"line {number} of {file.name} is not UTF-8: {error.reason}") from error
+            raise InvalidArgument(f"line {number} of {name} is not UTF-8: {error.reason}") from error
         if "\0" in unit:
-            raise InvalidArgument(f"line {number} of {file.name} has a NUL character")
+            raise InvalidArgument(f"line {number} of {name} has a NUL character")
         if unit:
             yield unit

@@ -72,7 +72,7 @@ def verify(api: Api, ctx: click.Context, key: str, grace: Any, fmt: str, out: st
     """
     rows = api.verify_assignments(key, None if grace is None else _interval(grace))
     if output.write_rows(rows, output.DISAGREEMENTS, fmt=fmt, out=out):
-        click.echo(f"{len(rows):,} exposures disagree with experiment {key}", err=True)
+        click.echo(f"exposures that disagree with experiment {key}: {len(rows):,}", err=True)
         ctx.exit(ERROR)
     click.echo(f"every exposure agrees with experiment {key}", err=True)
 
@@ -83,4 +83,4 @@ def _interval(seconds: Any) -> timedelta:
             return timedelta(seconds=float(seconds))
     except OverflowError:
         pass
-    raise click.BadParameter(f"{seconds} seconds are no span of time that has passed", param_hint="--grace")
+    raise click.BadParameter(f"{seconds} is no number of seconds to wait", param_hint="--grace")

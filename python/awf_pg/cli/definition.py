@@ -11,12 +11,6 @@ from awf_pg.cli.base import Command, json_value, moment, not_empty, number, pair
 
 Body = dict[str, Any]
 
-# Fields of a shown document that say how the experiment does, not what it is.
-READ_ONLY = (
-    "id", "key", "status", "state", "phase", "phases", "revision", "overrides", "createdAt", "updatedAt",
-    "ramp", "variations",
-)  # fmt: skip
-
 
 def definition_options(command: Command) -> Command:
     """What create and update both take."""

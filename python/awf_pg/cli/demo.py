@@ -26,6 +26,7 @@ from awf_pg.settings import Settings
 # The demo's own, so that its numbers do not depend on the environment it runs in.
 _SETTINGS = Settings(player_hash_key="key of the demo's simulated players")
 _KEY = simulate.EXPERIMENT["key"]
+_NO_PHASES = ("phase", "expected_percent")  # columns of a report by phase
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ def _report(api: Api, folder: Path) -> None:
     by_variation = api.experiment_report(_KEY, first, last, ["variation"])
     by_locale = api.experiment_report(_KEY, first, last, ["variation", "locale"])
     click.echo(f"\n{_KEY}, {first} to {last}, by variation\n")
-    output.write_rows(by_variation, output.REPORT.without("locale"), fmt="table")
+    output.write_rows(by_variation, output.REPORT.without("locale", *_NO_PHASES), fmt="table")
     click.echo(f"\n{_KEY}, {first} to {last}, by variation and locale\n")
-    output.write_rows(by_locale, output.REPORT, fmt="table")
+    output.write_rows(by_locale, output.REPORT.without(*_NO_PHASES), fmt="table")
     click.echo()
     for fmt in ("json", "csv"):
         output.write_rows(by_locale, output.REPORT, fmt=fmt, out=str(folder / f"report.{fmt}"))

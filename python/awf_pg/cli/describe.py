@@ -9,6 +9,7 @@ from typing import Any
 from awf_pg.admin import Api
 from awf_pg.cli import output
 from awf_pg.cli.output import Column
+from awf_pg.errors import NotInstalled, PermissionDenied
 
 Document = dict[str, Any]
 
@@ -28,6 +29,10 @@ _VARIATIONS = (Column("variationKey", "variation"), Column("percent", "percent")
 
 def describe(api: Api, document: Document) -> str:
     """Everything there is to say about an experiment."""
+    if "phases" not in document:
+        raise NotInstalled(
+            "the SQL core of the database is older than this command", hint="upgrade it with: awf-pg install"
+        )
     return "\n\n".join(_parts(api, document))
 
 
@@ -54,7 +59,7 @@ def _facts(document: Document) -> Iterator[tuple[str, Any]]:
         yield name, _time(document[name])
     for name in ("hashBasis", "hashSeed", "hashVersion", "coverage"):
         yield name, document[name]
-    yield "allocations", _allocations(document["allocations"])
+    yield "allocations", allocations_of(document) or None
     yield "guardrails", document["guardrails"] or None
     yield "condition", output.to_json(document["condition"]) if document["condition"] else None
     if document["layer"] is not None:
@@ -62,14 +67,18 @@ def _facts(document: Document) -> Iterator[tuple[str, Any]]:
         yield "layer", f"{document['layer']}, slots {low} up to {high}"
     for name in ("optIn", "sticky", "allowOverlap"):
         yield name, document[name]
-    yield "ramp", ", ".join(map(_step, document["ramp"])) or None
+    yield "ramp", ramp_of(document) or None
 
 
-def _allocations(allocations: list[Document]) -> str | None:
-    return ", ".join(f"{entry['variation']} {entry['percent']} %" for entry in allocations) or None
+def allocations_of(document: Document) -> str:
+    return ", ".join(f"{entry['variation']} {entry['percent']} %" for entry in document["allocations"])
 
 
-def _step(step: Document) -> str:
+def ramp_of(document: Document) -> str:
+    return ", ".join(map(step_of, document["ramp"]))
+
+
+def step_of(step: Document) -> str:
     when = _time(step.get("at"))
     return f"{step['coverage'] * 100:g} %" + ("" if when is None else f" at {when:%Y-%m-%d %H:%M}")
 
@@ -87,7 +96,10 @@ def _split(row: Document) -> str:
 
 
 def _overrides(api: Api, document: Document) -> str:
-    rows = api.list_overrides(document["key"])
+    try:
+        rows = api.list_overrides(document["key"])
+    except PermissionDenied:  # A reader may know that there are some, but not the units.
+        return _section("Overrides", f"{document['overrides']} units")
     table = output.as_table(rows[:_OVERRIDES_SHOWN], output.OVERRIDES.shown)
     more = len(rows) - _OVERRIDES_SHOWN
     if more > 0:

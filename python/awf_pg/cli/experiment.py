@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TextIO
 
 import click
@@ -19,7 +18,7 @@ from awf_pg.cli.base import (
     with_api,
     yes_option,
 )
-from awf_pg.cli.definition import READ_ONLY, Body, body_of, definition_options
+from awf_pg.cli.definition import Body, body_of, definition_options
 from awf_pg.cli.describe import describe
 from awf_pg.errors import InvalidState
 
@@ -33,12 +32,8 @@ _ARGUMENTS = {
     "stopAt": "stop_at",
 }
 
-# What a document may show but an update does not change, and the verb that does.
-_ELSEWHERE = {
-    "status": "awf-pg experiment start or stop",
-    "ramp": "awf-pg experiment ramp",
-    "variations": "awf-pg variation add, update or delete",
-}
+# Fields of a shown document that say how the experiment does, not what it is.
+_READ_ONLY = ("id", "state", "phase", "phases", "overrides", "createdAt", "updatedAt")
 
 
 @click.group()
@@ -124,7 +119,6 @@ def create(
         return
     if name is None:
         raise click.UsageError("The experiment needs a name: --name.")
-    body = _definition(body)
     arguments = {argument: body.pop(field) for field, argument in _ARGUMENTS.items() if field in body}
     _announce(api.create_experiment(key, name, **arguments, settings=body), "created", fmt)
 
@@ -139,27 +133,22 @@ def create(
 def update(api: Api, key: str, file: TextIO | None, revision: int | None, fmt: str, **options: Any) -> None:
     """Change what an experiment says; what is not named stays.
 
-    A document that `show` printed (--file) changes what it says otherwise than the experiment, and is refused
-    when the experiment has changed since it was printed.
+    A document that `experiment show` printed (--file) is refused when the experiment has changed since. Of
+    what it says, only what differs is a change.
 
     \b
     Example:
+      awf-pg experiment update token-budget-test --file token-budget-test.json
       awf-pg experiment update token-budget-test --name "Token budget, second try" --set stopAt=null
       awf-pg experiment update german-test --condition '{"locale": "de-DE", "player.level": {"$gte": 5}}'
-      awf-pg experiment update token-budget-test --file token-budget-test.json
     """
     changes = body_of(file, options)
+    _key(key, changes.pop("key", None))
     said = changes.pop("revision", None)
-    revision = _revision(said) if revision is None else revision
     if not changes:
         raise click.UsageError("Nothing to change: name at least one option.")
-    if file is not None:
-        document = api.get_experiment(key)
-        changes = _changed(changes, document, revision)
-        if not changes and revision in (None, document["revision"]):
-            _announce(document, "has nothing to change", fmt)
-            return
-    _announce(api.update_experiment(key, changes, revision), "updated", fmt)
+    changes = {name: value for name, value in changes.items() if name not in _READ_ONLY}
+    _announce(api.update_experiment(key, changes, revision or _revision(said)), "updated", fmt)
 
 
 @experiment.command()
@@ -204,7 +193,6 @@ def stop(api: Api, key: str, conclusion: str | None, fmt: str) -> None:
 
     \b
     Example:
-      awf-pg experiment stop token-budget-test
       awf-pg experiment stop token-budget-test --conclusion "The larger budget is not worth its tokens."
     """
     _announce(api.stop_experiment(key, conclusion), "stopped", fmt)
@@ -214,8 +202,10 @@ def _announce(document: Body, what: str, fmt: str) -> None:
     if fmt == "json":
         output.write_document(document)
     else:
-        state, revision = document["state"], document["revision"]
-        click.echo(f"experiment {document['key']} {what}, {state}, revision {revision}")
+        status = document["status"]
+        state = document.get("state", status)  # An older SQL core knows no more than the status.
+        more = "" if state == status else f" ({state})"
+        click.echo(f"experiment {document['key']} {what}, status {status}{more}")
 
 
 def _key(argument: str | None, in_body: Any) -> Any:
@@ -229,7 +219,7 @@ def _key(argument: str | None, in_body: Any) -> Any:
 def _revision(said: Any) -> int | None:
     if said is None or (isinstance(said, int) and not isinstance(said, bool)):
         return said
-    raise click.UsageError(f"The revision must be a whole number, not {json.dumps(said, default=str)}.")
+    raise click.UsageError(f"The revision must be a whole number, not {output.to_json(said)}.")
 
 
 def _require_draft(status: Any) -> None:
@@ -238,29 +228,3 @@ def _require_draft(status: Any) -> None:
             f'a new experiment is a draft, not "{status}"',
             hint="leave the status out; then: awf-pg experiment start KEY",
         )
-
-
-def _definition(body: Body) -> Body:
-    """What a document, which may be that of another experiment, says of a new one."""
-    if body.get("variations"):
-        raise click.UsageError(
-            "A new experiment has no variations yet: leave them out of the document, "
-            "then add them with awf-pg variation add."
-        )
-    dropped = [name for name in READ_ONLY if name != "ramp"]
-    return {name: value for name, value in body.items() if name not in dropped}
-
-
-def _changed(body: Body, document: Body, revision: int | None) -> Body:
-    """Where the body differs from the experiment as it is. What cannot be changed here is no difference."""
-    _key(document["key"], body.get("key"))
-    differs = {name: value for name, value in body.items() if _plain(value) != document.get(name)}
-    if revision in (None, document["revision"]):  # Of an older document nobody knows who changed what.
-        for name in _ELSEWHERE.keys() & differs.keys():
-            raise click.UsageError(f"The {name} of the document cannot be changed here: {_ELSEWHERE[name]}.")
-    return {name: value for name, value in differs.items() if name not in READ_ONLY}
-
-
-def _plain(value: Any) -> Any:
-    """A value as a shown document has it: its numbers are those of JSON."""
-    return json.loads(output.to_json(value))

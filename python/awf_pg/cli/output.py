@@ -67,11 +67,13 @@ _METRICS_SHOWN = (
 )
 
 REPORT = View(
-    columns=("variation_key", "locale", "units", *_METRICS),
+    columns=("variation_key", "locale", "units", *_METRICS, "phase", "expected_percent"),
     shown=(
+        Column("phase", "phase"),
         Column("variation_key", "variation"),
         Column("locale", "locale"),
         Column("units", "units"),
+        Column("expected_percent", "expected\npercent"),
         *_METRICS_SHOWN,
     ),
 )

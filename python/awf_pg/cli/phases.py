@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from awf_pg.admin import Api
-from awf_pg.cli import output
+from awf_pg.cli import describe, output
 from awf_pg.cli.base import (
     format_option,
     json_value,
@@ -69,8 +69,7 @@ def phase(
     if fmt == "json":
         output.write_document(document)
     else:
-        split = ", ".join(f"{entry['variation']} {entry['percent']} %" for entry in document["allocations"])
-        click.echo(f"experiment {key} is in phase {document['phase']}: {split}")
+        click.echo(f"experiment {key} is in phase {document['phase']}: {describe.allocations_of(document)}")
 
 
 @click.command()
@@ -128,7 +127,7 @@ def ramp(
     elif clear:
         click.echo(f"experiment {key} has no ramp, coverage {document['coverage'] * 100:g} %")
     else:
-        click.echo(f"experiment {key} has a ramp of {len(steps)} steps, next: {_next(document)}")
+        click.echo(f"experiment {key} has a ramp: {describe.ramp_of(document)}")
 
 
 @click.command()
@@ -151,8 +150,5 @@ def advance(api: Api, key: str, fmt: str) -> None:
 
 def _next(document: dict[str, Any]) -> str:
     """The first step above the present coverage."""
-    for step in document["ramp"]:
-        if step["coverage"] > document["coverage"]:
-            when = "on demand" if step.get("at") is None else f"at {step['at']}"
-            return f"{step['coverage'] * 100:g} % {when}"
-    return "nothing"
+    left = (step for step in document["ramp"] if step["coverage"] > document["coverage"])
+    return next(map(describe.step_of, left), "nothing")

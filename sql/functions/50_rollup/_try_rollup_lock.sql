@@ -1,5 +1,5 @@
 -- The lock that refresh and recompute share: one of them at a time.
--- Called by refresh_rollups() and backfill().
+-- Called by refresh_rollups() and _complete_rollups().
 -- Held until the transaction ends.
 create or replace function awf._try_rollup_lock(p_wait boolean)
 returns boolean

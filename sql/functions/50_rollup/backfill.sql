@@ -15,16 +15,10 @@ parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_batches integer;
 begin
     perform awf._require_safe_owner();
     perform awf._check_range(p_from, p_to, true);
-    perform awf._try_rollup_lock(true);
-    loop
-        select r.batches into v_batches from awf.refresh_rollups() as r;
-        exit when v_batches = 0;
-    end loop;
+    perform awf._complete_rollups();
     perform awf._recompute_day(d.day)
     from awf._days_with_data(p_from, p_to) as d (day);
     return query select r.* from awf._rollup_rows(p_from, p_to) as r;
