@@ -2,10 +2,10 @@
 
     python -m bench.assignment [--turns 20000] [--units 1000000] [--calls 2000] [--rounds 5]
 
-Three tables. The same three experiments, evaluated for the same turns by `Evaluator` and by `GrowthBook.run`, must
-give the same variations. `assign_many()` gets its units as one array and runs in one backend, without parallel query.
-`assign()` is one statement a call, from psycopg over a local socket. Prints medians as Markdown tables. The server is
-a temporary one.
+Three tables. `Evaluator` and `GrowthBook.run` evaluate the same three experiments for the same turns, both up
+to what a game needs, its params and the variations in force, and must agree. `assign_many()` gets its units
+in one array and runs in one backend, without parallel query. `assign()` is one statement a call, psycopg's, and
+over a local socket. Prints medians as Markdown tables. The server is a temporary one.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import random
 import statistics
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
 from growthbook import Experiment, GrowthBook
 from psycopg.types.json import Jsonb
 
-from awf_pg.evaluate import Evaluator, Params
+from awf_pg.evaluate import Evaluation, Evaluator, Params
 from tests import servers
 
 Connection = psycopg.Connection[Any]
@@ -33,8 +34,12 @@ KNOBS = {"tokens": "maxOutputTokens", "tools": "toolMaxCalls", "choices": "maxCh
 LOCALES = ["en-US", "de-DE", "fr-FR"]
 
 
+# The params of a turn and the variation of each experiment that it is in.
+Answer = tuple[Params, dict[str, str]]
+
+
 class Turns:
-    """Turns to evaluate, and the two ways to do it; each gives the variation of every experiment."""
+    """Turns to evaluate, and the ways to do it."""
 
     def __init__(self, document: dict[str, Any], count: int) -> None:
         numbers = random.Random(1)
@@ -45,41 +50,40 @@ class Turns:
         self.evaluator = Evaluator(document)
         self.peers = [peer_of(experiment) for experiment in document["experiments"]]
 
-    def ours(self) -> list[dict[str, str]]:
+    def ours(self) -> Iterator[Evaluation]:
         evaluate = self.evaluator.evaluate
-        given = []
         for session, locale in self.turns:
-            result = evaluate(session, None, DEFAULTS, {"locale": locale})
-            given.append({one["experiment"]: one["variation"] for one in result.exposures})
-        return given
+            yield evaluate(session, None, DEFAULTS, {"locale": locale})
 
-    def one_object_a_turn(self) -> list[dict[str, str]]:
+    def one_object_a_turn(self) -> Iterator[Answer]:
         """As the package's documentation has it for servers: an object for each request."""
-        given = []
         for session, locale in self.turns:
-            peer = GrowthBook(attributes={"session": session, "locale": locale})
-            given.append(self.run(peer))
-        return given
+            yield self.run(GrowthBook(attributes={"session": session, "locale": locale}))
 
-    def one_object(self) -> list[dict[str, str]]:
-        """One object for all turns, which get their attributes into it: cheaper, and for one thread only."""
+    def one_object(self) -> Iterator[Answer]:
+        """One object, which gets the attributes of each turn: cheaper, and for one thread only."""
         peer = GrowthBook()
-        given = []
         for session, locale in self.turns:
             peer.set_attributes({"session": session, "locale": locale})
-            given.append(self.run(peer))
-        return given
+            yield self.run(peer)
 
-    def run(self, peer: GrowthBook) -> dict[str, str]:
-        """The three experiments, their values laid over the defaults as a game needs them."""
+    def run(self, peer: GrowthBook) -> Answer:
         params: Params = dict(DEFAULTS)
-        given = {}
+        variations = {}
         for experiment in self.peers:
             result = peer.run(experiment)
             if result.inExperiment:
                 params.update(result.value)
-                given[experiment.key] = result.key
-        return given
+                variations[experiment.key] = result.key
+        return params, variations
+
+    def require_agreement(self) -> None:
+        ours = [
+            (one.params, {exposure["experiment"]: exposure["variation"] for exposure in one.exposures})
+            for one in self.ours()
+        ]
+        assert ours == list(self.one_object()) == list(self.one_object_a_turn()), "they do not agree"
+        assert {len(variations) for _, variations in ours} == {1, 2, 3}
 
 
 def peer_of(experiment: dict[str, Any]) -> Experiment[Params]:
@@ -124,31 +128,29 @@ def create_three(connection: Connection) -> dict[str, Any]:
 
 
 def compare(turns: Turns, rounds: int) -> None:
-    ways: dict[str, Callable[[], list[dict[str, str]]]] = {
+    turns.require_agreement()
+    ways: dict[str, Callable[[], Iterator[object]]] = {
         "Evaluator.evaluate, three experiments": turns.ours,
         "GrowthBook.run of the same three, one object for all turns": turns.one_object,
         "GrowthBook.run of the same three, an object a turn": turns.one_object_a_turn,
     }
-    given = [way() for way in ways.values()]
-    assert given[0] == given[1] == given[2], "they do not agree"
-    assert {len(one) for one in given[0]} == {1, 2, 3}
     # One after the other in each round, so that what disturbs disturbs all; the ratio is of the same round.
     measured: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             measured[name].append(timed(way) / len(turns.turns))
     ours, *_ = measured.values()
-    print(
-        f"\n{len(turns.turns):,} turns, medians of {rounds}\n\n| in the client | us a turn | ratio |\n|---|---|---|"
-    )
+    print(f"\n{len(turns.turns):,} turns, medians of {rounds}")
+    print("\n| in the client | us a turn | ratio |\n|---|---|---|")
     for name, seconds in measured.items():
         ratio = statistics.median(their / our for their, our in zip(seconds, ours, strict=True))
         print(f"| {name} | {statistics.median(seconds) * 1e6:.1f} | {ratio:.1f} |")
 
 
-def timed(way: Callable[[], object]) -> float:
+def timed(way: Callable[[], Iterator[object]]) -> float:
+    """Seconds for all turns; their answers are let go at once, as a game does."""
     began = time.perf_counter()
-    way()
+    deque(way(), maxlen=0)
     return time.perf_counter() - began
 
 
@@ -161,14 +163,14 @@ def assign_populations(connection: Connection, count: int, rounds: int) -> None:
         """
         create temporary table populations as
         select
-            array(select md5(n::text)::uuid::text from generate_series(1, %(count)s) as n) as uuids,
-            array(select encode(sha256(n::text::bytea), 'hex') from generate_series(1, %(count)s) as n) as hashes
+            array_agg(md5(n::text)::uuid::text) as uuids,
+            array_agg(encode(sha256(n::text::bytea), 'hex')) as hashes
+        from generate_series(1, %(count)s) as n
         """,
         {"count": count},
     )
-    print(
-        f"\n{count:,} units, one backend, medians of {rounds}\n\n| assign_many | units/s | in |\n|---|---|---|"
-    )
+    print(f"\n{count:,} units, one backend, medians of {rounds}")
+    print("\n| assign_many | units/s | in |\n|---|---|---|")
     for title, key, units in (
         ("UUID session ids, no layer", "tokens", "uuids"),
         ("64-digit player hashes, no layer", "hashes", "hashes"),
@@ -179,13 +181,14 @@ def assign_populations(connection: Connection, count: int, rounds: int) -> None:
             f"cross join lateral awf.assign_many('{key}', p.{units}) as a"
         ).encode()
         seconds = []
+        counted: set[tuple[int, int]] = set()
         for _ in range(rounds):
             began = time.perf_counter()
-            row = connection.execute(statement).fetchone()
+            counted.update(connection.execute(statement).fetchall())
             seconds.append(time.perf_counter() - began)
-            assert row is not None
-            assert row[0] == count
-        print(f"| {title} | {count / statistics.median(seconds):,.0f} | {row[1]:,} |")
+        [(given, inside)] = counted
+        assert given == count
+        print(f"| {title} | {count / statistics.median(seconds):,.0f} | {inside:,} |")
 
 
 def call_one_by_one(connection: Connection, units: Sequence[str], rounds: int) -> None:

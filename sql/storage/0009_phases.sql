@@ -93,10 +93,11 @@ select
     0,
     0
 from awf.experiments as e
-where e.status = 'running' or (
-    e.status = 'stopped' and e.start_at < e.updated_at
-    and (e.stop_at <= e.updated_at or exists (select from awf.exposures as x where x.experiment_id = e.id))
-);
+where
+    e.status = 'running' or (
+        e.status = 'stopped' and e.start_at < e.updated_at
+        and (e.stop_at <= e.updated_at or e.id in (select x.experiment_id from awf.exposures as x))
+    );
 
 insert into awf.experiment_phases
 select

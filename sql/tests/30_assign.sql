@@ -347,28 +347,41 @@ from (
     (null, null, null, 'now')
 ) as t (at, seed, coverage, what)
 cross join generate_series(1, 200) as i (i);
-select is(count(*) filter (
-    where awf.assign('past', p.unit, p_attributes => '{"locale": "de-DE"}', p_at => p.at)
+select
+    is(count(*) filter (
+        where awf.assign('past', p.unit, p_attributes => '{"locale": "de-DE"}', p_at => p.at)
         is distinct from pg_temp.expected(p.seed, p.coverage, p.unit)
-), 0::bigint, 'the answer of the time: ' || p.what)
+    ), 0::bigint, 'the answer of the time: ' || p.what)
 from past as p
 group by p.what;
-select is(count(*) filter (
-    where awf.turn_params(p.unit, null, '{}', '{"locale": "de-DE"}', p.at) -> 'exposures' @> '[{"experiment": "past"}]'
+select
+    is(count(*) filter (
+        where awf.turn_params(p.unit, null, '{}', '{"locale": "de-DE"}', p.at) -> 'exposures' @> '[{"experiment": "past"}]'
         is distinct from (pg_temp.expected(p.seed, p.coverage, p.unit) is not null)
-), 0::bigint, 'and turn_params() agrees: ' || p.what)
+    ), 0::bigint, 'and turn_params() agrees: ' || p.what)
 from past as p
 group by p.what;
 select is(
-    (select count(distinct e.value -> 'id') from past as p
-    cross join lateral jsonb_array_elements(awf.turn_params(p.unit, null, '{}', '{"locale": "de-DE"}', p.at) -> 'exposures') as e
-    where e.value ->> 'experiment' = 'past'), 4::bigint, 'each phase numbers its variations anew'
+    (
+        select count(distinct e.value -> 'id') from past as p
+        cross join
+            lateral jsonb_array_elements(awf.turn_params(p.unit, null, '{}', '{"locale": "de-DE"}', p.at) -> 'exposures') as e
+        where e.value ->> 'experiment' = 'past'
+    ), 4::bigint, 'each phase numbers its variations anew'
 );
-select is(awf.assign('past', p.unit, p_at => '2025-01-13 00:00+00'), null, 'the condition of that phase keeps out who does not meet it')
+select
+    is(
+        awf.assign('past', p.unit, p_at => '2025-01-13 00:00+00'),
+        null,
+        'the condition of that phase keeps out who does not meet it'
+    )
 from past as p
 where p.what = 'now' and p.unit = 's1';
 select isnt(
-    (select count(awf.assign('past', p.unit, p_at => '2025-01-10 00:00+00')) from past as p where p.what = 'now'), 0::bigint,
+    (
+        select count(awf.assign('past', p.unit, p_at => '2025-01-10 00:00+00')) from past as p
+        where p.what = 'now'
+    ), 0::bigint,
     'and that of an earlier phase, which had none, nobody'
 );
 
@@ -391,7 +404,10 @@ select
     awf.assign('low', 's' || i) is not null as low,
     awf.assign('high', 's' || i) is not null as high
 from generate_series(1, 1000) as i;
-select is_empty('select i from layer where low is distinct from (n < 0.3) or high is distinct from (n >= 0.3)', 'each slot has one holder');
+select
+    is_empty(
+        'select i from layer where low is distinct from (n < 0.3) or high is distinct from (n >= 0.3)', 'each slot has one holder'
+    );
 select ok((select count(*) filter (where l.low) between 250 and 350 from layer as l), 'and its share of the units');
 select is(awf.in_namespace('s1', n.namespace::jsonb), n.expected, 'in_namespace(): ' || n.what)
 from (
@@ -442,10 +458,11 @@ select is(
     '{"params": {"mood": "grim"}, "exposures": [], "forced": [], "invalid": [], "sticky": {}}'::jsonb,
     'a turn that declined keeps its defaults'
 );
-select is(
-    awf.turn_params('s1', null, p_opted_in => o.opted_in) -> 'exposures' @> '[{"experiment": "asked"}]', o.inside,
-    'turn_params() asks, too'
-)
+select
+    is(
+        awf.turn_params('s1', null, p_opted_in => o.opted_in) -> 'exposures' @> '[{"experiment": "asked"}]', o.inside,
+        'turn_params() asks, too'
+    )
 from (values (true, true), (null, false)) as o (opted_in, inside);
 -- Parameters of a turn. All others stop first.
 select awf.stop_experiment(e.key) from awf.list_experiments('running') as e;

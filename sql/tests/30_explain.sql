@@ -17,9 +17,14 @@ select pg_temp.set_now('2025-01-05 00:00+00');
 
 -- Many units at once.
 select awf.create_layer('budgets', 'player');
-select awf.create_experiment(
-    e.key, e.key, '[{"variation": "a", "percent": 30}, {"variation": "b", "percent": 70}]', e.basis, p_settings => e.settings::jsonb
-)
+select
+    awf.create_experiment(
+        e.key,
+        e.key,
+        '[{"variation": "a", "percent": 30}, {"variation": "b", "percent": 70}]',
+        e.basis,
+        p_settings => e.settings::jsonb
+    )
 from (
     values
     ('plain', 'session', '{"allowOverlap": true}'),
@@ -41,20 +46,28 @@ select awf.set_override('plain', 's1', 'a');
 select awf.set_override('plain', 's2', 'b');
 
 create temporary table units as
-select array[null, '', 'naïve', '😀', 's1', 's1', 's2'] || array(select 's' || i from generate_series(3, 500) as i) as sessions,
-    array[null, ''] || array(select encode(sha256(convert_to('p' || i, 'UTF8')), 'hex') from generate_series(1, 500) as i) as players;
-select results_eq(
-    format(
-        'select m.unit_id, m.variation_key from units as u cross join awf.assign_many(%L, u.%I, %L, %L, %L) as m',
-        c.key, c.units, c.attributes, c.at, c.opted_in
-    ),
-    format(
-        'select x.unit_id, awf.assign(%L, %s, %L, %L, %L) from units as u cross join unnest(u.%I) with ordinality as x (unit_id, place)
-        order by x.place',
-        c.key, case c.units when 'sessions' then 'x.unit_id, null' else 'null, x.unit_id' end, c.attributes, c.at, c.opted_in, c.units
-    ),
-    'assign_many() is assign() for each unit: ' || c.what
-)
+select
+    array[null, '', 'naïve', '😀', 's1', 's1', 's2'] || array(select 's' || i from generate_series(3, 500) as i) as sessions,
+    array[null, '']
+    || array(select encode(sha256(convert_to('p' || i, 'UTF8')), 'hex') from generate_series(1, 500) as i) as players;
+select
+    results_eq(
+        format(
+            'select m.unit_id, m.variation_key from units as u cross join awf.assign_many(%L, u.%I, %L, %L, %L) as m',
+            c.key, c.units, c.attributes, c.at, c.opted_in
+        ),
+        format(
+            'select x.unit_id, awf.assign(%L, %s, %L, %L, %L) from units as u
+            cross join unnest(u.%I) with ordinality as x (unit_id, place) order by x.place',
+            c.key,
+            case c.units when 'sessions' then 'x.unit_id, null' else 'null, x.unit_id' end,
+            c.attributes,
+            c.at,
+            c.opted_in,
+            c.units
+        ),
+        'assign_many() is assign() for each unit: ' || c.what
+    )
 from (
     values
     ('plain', 'sessions', '{}', null, null, 'no condition, two overrides'),
@@ -68,16 +81,21 @@ from (
     ('plain', 'sessions', '{}', '2025-01-04 00:00+00', null, 'before it began'),
     ('draft', 'sessions', '{}', null, null, 'a draft')
 ) as c (key, units, attributes, at, opted_in, what);
-select isnt(
-    (select count(m.variation_key) from units as u cross join awf.assign_many(c.key, u.sessions, c.attributes::jsonb, null, true) as m),
-    0::bigint, 'somebody is in: ' || c.key
-)
+select
+    isnt(
+        (
+            select count(m.variation_key)
+            from units as u
+            cross join awf.assign_many(c.key, u.sessions, c.attributes::jsonb, null, true) as m
+        ),
+        0::bigint, 'somebody is in: ' || c.key
+    )
 from (values ('plain', '{}'), ('old-hash', '{}'), ('targeted', '{"locale": "de-DE"}'), ('asking', '{}')) as c (key, attributes);
 select ok(
     (select count(m.variation_key) between 150 and 250 from units as u cross join awf.assign_many('layered', u.players) as m),
     'in a layer, its share is in: half of the slots, four fifths of the units'
 );
-select is((select count(*) from awf.assign_many('plain', m.units) as a), 0::bigint, 'no units, no rows: ' || m.what)
+select is((select count(*) from awf.assign_many('plain', m.units)), 0::bigint, 'no units, no rows: ' || m.what)
 from (values (array[]::text[], 'an empty list'), (null, 'NULL')) as m (units, what);
 select throws_ok(m.call, m.code, m.message, m.message)
 from (
@@ -99,7 +117,9 @@ as $$
     from awf.explain_assignment(p_key, p_session, p_player, p_attributes, p_at, p_opted_in) as e
 $$;
 select is(
-    pg_temp.explained('draft', 's1'), array['1 - phase: the experiment has never started', '2 - result: out (phase)'], 'explained: a draft'
+    pg_temp.explained('draft', 's1'),
+    array['1 - phase: the experiment has never started', '2 - result: out (phase)'],
+    'explained: a draft'
 );
 select is(
     pg_temp.explained('plain', 's1', p_at => '2025-01-04 23:00+00'), array[
@@ -113,25 +133,27 @@ select is(
         '4 + override: variation "a" is forced on the unit', '5 + result: in, with variation "a" (override)'
     ], 'explained: an override'
 );
-select is(
-    pg_temp.explained('plain', 's10'), array[
-        '1 + phase: phase 1 since 2025-01-05 00:00:00+00, coverage 1',
-        '2 + opt_in: the turn was not asked, and the experiment does not ask for it', '3 + unit: session id "s10"',
-        '4 + override: no variation is forced on the unit', '5 + layer: the experiment is in no layer',
-        '6 + sticky: units of this experiment are not sticky', '7 + condition: everybody takes part',
-        format('8 + coverage: session id hashed with seed "plain" to %s: in %s', h.n, h.place),
-        format('9 + result: in, with variation "%s" (assigned)', left(h.place, 1))
-    ], 'explained: a unit that is in'
-)
+select
+    is(
+        pg_temp.explained('plain', 's10'), array[
+            '1 + phase: phase 1 since 2025-01-05 00:00:00+00, coverage 1',
+            '2 + opt_in: the turn was not asked, and the experiment does not ask for it', '3 + unit: session id "s10"',
+            '4 + override: no variation is forced on the unit', '5 + layer: the experiment is in no layer',
+            '6 + sticky: units of this experiment are not sticky', '7 + condition: everybody takes part',
+            format('8 + coverage: session id hashed with seed "plain" to %s: in %s', h.n, h.place),
+            format('9 + result: in, with variation "%s" (assigned)', left(h.place, 1))
+        ], 'explained: a unit that is in'
+    )
 from (
     select
         awf.hash_unit('plain', 's10', 2) as n,
         case when awf.hash_unit('plain', 's10', 2) < 0.3 then 'a [0, 0.3)' else 'b [0.3, 1)' end as place
 ) as h;
-select is(
-    (pg_temp.explained(c.key, c.session, c.player, c.attributes::jsonb, p_opted_in => c.opted_in))[c.step:], c.rows,
-    'explained: ' || c.what
-)
+select
+    is(
+        (pg_temp.explained(c.key, c.session, c.player, c.attributes::jsonb, p_opted_in => c.opted_in))[c.step:], c.rows,
+        'explained: ' || c.what
+    )
 from (
     values
     (
@@ -140,37 +162,44 @@ from (
     ),
     (
         'plain', 's1', null, '{}', false, 2,
-        array['2 - opt_in: the turn has opted out, and the experiment does not ask for it', '3 - result: out (opt_in)'], 'declined'
+        array['2 - opt_in: the turn has opted out, and the experiment does not ask for it', '3 - result: out (opt_in)'],
+        'declined'
     ),
     ('plain', null, null, '{}', null, 3, array['3 - unit: the turn has no session id', '4 - result: out (unit)'], 'no session'),
     ('layered', 's1', '', '{}', null, 3, array['3 - unit: the turn has no player hash', '4 - result: out (unit)'], 'no player'),
     (
         'targeted', 's1', null, '{"locale": "fr-FR"}', null, 7,
-        array['7 - condition: attributes {"locale": "fr-FR"} against {"locale": "de-DE"}', '8 - result: out (condition)'], 'not targeted'
+        array['7 - condition: attributes {"locale": "fr-FR"} against {"locale": "de-DE"}', '8 - result: out (condition)'],
+        'not targeted'
     )
 ) as c (key, session, player, attributes, opted_in, step, rows, what);
-select is(
-    (pg_temp.explained('layered', null, p.player))[5:6], array[
-        format(
-            '5 - layer: the unit is at %s in layer "budgets", and the experiment has [0.2, 0.7)', awf.hash_unit('__budgets', p.player, 1)
-        ), '6 - result: out (layer)'
-    ], 'explained: another part of the layer'
-)
+select
+    is(
+        (pg_temp.explained('layered', null, p.player))[5:6], array[
+            format(
+                '5 - layer: the unit is at %s in layer "budgets", and the experiment has [0.2, 0.7)',
+                awf.hash_unit('__budgets', p.player, 1)
+            ), '6 - result: out (layer)'
+        ], 'explained: another part of the layer'
+    )
 from units as u
 cross join unnest(u.players) as p (player)
 where p.player <> '' and awf.hash_unit('__budgets', p.player, 1) >= 0.7
+order by p.player
 limit 1;
-select is(
-    (pg_temp.explained('old-hash', p.session))[8:9], array[
-        format(
-            '8 - coverage: session id hashed with seed "old-hash" to %s: in no range of a [0, 0.18), b [0.3, 0.72)',
-            awf.hash_unit('old-hash', p.session, 1)
-        ), '9 - result: out (coverage)'
-    ], 'explained: left out by the coverage'
-)
+select
+    is(
+        (pg_temp.explained('old-hash', p.session))[8:9], array[
+            format(
+                '8 - coverage: session id hashed with seed "old-hash" to %s: in no range of a [0, 0.18), b [0.3, 0.72)',
+                awf.hash_unit('old-hash', p.session, 1)
+            ), '9 - result: out (coverage)'
+        ], 'explained: left out by the coverage'
+    )
 from units as u
 cross join unnest(u.sessions) as p (session)
 where p.session like 's%' and awf.hash_unit('old-hash', p.session, 1) >= 0.72
+order by p.session
 limit 1;
 select is_empty(
     $$select x.unit_id from units as u cross join unnest(u.sessions) as x (unit_id)
@@ -188,7 +217,8 @@ select is(
 select awf.stop_experiment('plain');
 select is(
     (pg_temp.explained('plain', 's1'))[1:2],
-    array['1 - phase: the experiment stopped at 2025-01-07 00:00:00+00, in phase 1', '2 - result: out (phase)'], 'explained: a stop'
+    array['1 - phase: the experiment stopped at 2025-01-07 00:00:00+00, in phase 1', '2 - result: out (phase)'],
+    'explained: a stop'
 );
 select throws_ok(m.call, m.code, m.message, m.message)
 from (
@@ -207,11 +237,12 @@ from (
 ) as m (call, code, message);
 
 -- Trying a definition out.
-select results_eq(
-    format('select s.variation_key, s.expected_percent from awf.simulate_assignment(%L, 4000, %L) as s', c.key, c.attributes),
-    format('values (%L, %s::numeric), (%L, %s), (null, %s)', 'a', c.a, 'b', c.b, c.rest),
-    'expected: ' || c.what
-)
+select
+    results_eq(
+        format('select s.variation_key, s.expected_percent from awf.simulate_assignment(%L, 4000, %L) as s', c.key, c.attributes),
+        format('values (%L, %s::numeric), (%L, %s), (null, %s)', 'a', c.a, 'b', c.b, c.rest),
+        'expected: ' || c.what
+    )
 from (
     values
     ('draft', '{}', 30, 70, 0, 'a draft'), ('old-hash', '{}', 18, 42, 40, 'a coverage'),
@@ -219,12 +250,13 @@ from (
     ('targeted', '{"locale": "de-DE"}', 30, 70, 0, 'one that is met'), ('asking', '{}', 30, 70, 0, 'all have opted in'),
     ('plain', '{}', 15, 35, 50, 'one that was stopped, as it is defined now')
 ) as c (key, attributes, a, b, rest, what);
-select is_empty(
-    format(
-        $$select s.variation_key from awf.simulate_assignment(%L, 4000) as s where abs(s.percent - s.expected_percent) > 3.5
+select
+    is_empty(
+        format(
+            $$select s.variation_key from awf.simulate_assignment(%L, 4000) as s where abs(s.percent - s.expected_percent) > 3.5
         or s.percent <> s.units / 40.0$$, c.key
-    ), 'what comes out is near (four standard deviations and more): ' || c.key
-)
+        ), 'what comes out is near (four standard deviations and more): ' || c.key
+    )
 from (values ('draft'), ('old-hash'), ('layered'), ('plain')) as c (key);
 select is((select sum(s.units) from awf.simulate_assignment('draft', 1) as s), 1::numeric, 'a single unit is enough');
 select awf.create_experiment('empty', 'Empty', '[]');
@@ -268,7 +300,8 @@ from (
     values
     (pg_temp.phase('{"hashSeed": ""}'), true, 'an empty seed'), ('{"hashVersion": 9}', false, 'a hash that nobody knows'),
     (pg_temp.phase('{"ranges": [], "variations": []}'), false, 'a stop'), ('{"phases": []}', false, 'no timeline'),
-    (pg_temp.phase('{"condition": []}'), false, 'a condition that is a list'), (pg_temp.phase('{"condition": 5}'), false, 'or a number'),
+    (pg_temp.phase('{"condition": []}'), false, 'a condition that is a list'),
+    (pg_temp.phase('{"condition": 5}'), false, 'or a number'),
     (pg_temp.phase('{"condition": null}'), false, 'or null'), ('{"namespace": ["l", 0, 1]}', true, 'all of a layer'),
     ('{"namespace": ["l", 1, 1]}', false, 'none of it'), (pg_temp.phase('{"id": null}'), true, 'more than is needed'),
     ('{"phases": [{"startAt": "-infinity", "variations": [{"key": "v", "id": null}], "ranges": [[0, 1]], "condition": {},
@@ -280,13 +313,15 @@ from (
     ('{"params": {}}'::jsonb, 'none'), ('{"params": {"v": {}}}', 'none for the variation'), ('{"params": {"v": 5}}', 'a number'),
     ('{"params": {"v": null}}', 'null'), ('{"params": {"v": ["maxActs"]}}', 'a list'), ('{"params": 5}', 'a number for all'),
     ('{"params": {"v": {"maxActs": null}}}', 'null for a knob'), ('{"params": {"v": {"maxActs": "4"}}}', 'a text for a knob'),
-    ('{"params": {"v": {"maxActs": [4]}}}', 'a list for a knob'), ('{"params": {"v": {"maxActs": {"min": 4}}}}', 'an object for a knob'),
+    ('{"params": {"v": {"maxActs": [4]}}}', 'a list for a knob'),
+    ('{"params": {"v": {"maxActs": {"min": 4}}}}', 'an object for a knob'),
     ('{"params": {"v": {"maxActs": 4.5}}}', 'a fraction for a whole number')
 ) as d (changes, what);
 select is(pg_temp.turn(d.changes) #> '{params,maxActs}', d.used::jsonb, 'guardrails: ' || d.what)
 from (
     values
-    ('{"guardrails": {"maxActs": {"max": 3}}}'::jsonb, '3', 'a maximum'), ('{"guardrails": {"maxActs": {"min": 6}}}', '6', 'a minimum'),
+    ('{"guardrails": {"maxActs": {"max": 3}}}'::jsonb, '3', 'a maximum'),
+    ('{"guardrails": {"maxActs": {"min": 6}}}', '6', 'a minimum'),
     ('{"guardrails": {"maxActs": {"min": "6", "max": true}}}', '4', 'bounds that are no numbers bound nothing'),
     ('{"guardrails": {"maxActs": 3}}', '4', 'nor does a bare number'), ('{"guardrails": []}', '4', 'nor a list'),
     ('{"guardrails": null}', '4', 'nor null'), ('{"params": {"v": {"maxActs": 1e300}}}', '10', 'a huge value is clamped')
@@ -294,7 +329,10 @@ from (
 select is(pg_temp.turn('{}', d.sticky) #>> '{exposures,0,variation}', 'v', 'sticky maps that do nothing: ' || d.what)
 from (
     values
-    ('{"e__1": "w"}'::jsonb, 'another variation'), ('{"e__1": 5}', 'a number'), ('{"e__1": null}', 'null'), ('{"e__0": "w"}', 'an older one'),
+    ('{"e__1": "w"}'::jsonb, 'another variation'),
+    ('{"e__1": 5}', 'a number'),
+    ('{"e__1": null}', 'null'),
+    ('{"e__0": "w"}', 'an older one'),
     ('{"f__1": "w"}', 'another experiment''s')
 ) as d (sticky, what);
 select is(

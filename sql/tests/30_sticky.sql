@@ -23,7 +23,9 @@ from (
     (null, null, '{}', 'none'),
     ('[]', '[["session", "s"]]', '{}', 'an empty list'),
     (
-        '[{"attributeName": "session", "attributeValue": "s", "assignments": {"e__0": "a"}}]', '[["session", "s"]]', '{"e__0": "a"}',
+        '[{"attributeName": "session", "attributeValue": "s", "assignments": {"e__0": "a"}}]',
+        '[["session", "s"]]',
+        '{"e__0": "a"}',
         'that of the unit'
     ),
     (
@@ -92,7 +94,10 @@ select
     kind || i as unit
 from generate_series(1, 200) as i
 cross join (values ('s'), ('t')) as k (kind);
-select pg_temp.expose('sticky', array(select u.unit from units as u where u.kind = 's'), '2025-01-01 12:00+00');
+select pg_temp.expose('sticky', array(
+    select u.unit from units as u
+    where u.kind = 's'
+), '2025-01-01 12:00+00');
 
 -- What the split of a phase gives, without any memory.
 create function pg_temp.split(p_percent_a double precision, p_unit text)
@@ -128,27 +133,47 @@ select is(pg_temp.wrong('s', 'pg_temp.split(50, u.unit)'), '0 alone, 0 at once',
 
 select pg_temp.set_now('2025-01-02 00:00+00');
 select awf.open_phase('sticky', '{"allocations": [{"variation": "a", "percent": 10}, {"variation": "b", "percent": 90}]}');
-select is(pg_temp.wrong('s', 'pg_temp.split(50, u.unit)'), '0 alone, 0 at once', 'phase 2, keep: an exposed unit keeps its variation');
+select
+    is(
+        pg_temp.wrong('s', 'pg_temp.split(50, u.unit)'),
+        '0 alone, 0 at once',
+        'phase 2, keep: an exposed unit keeps its variation'
+    );
 select is(pg_temp.wrong('t', 'pg_temp.split(10, u.unit)'), '0 alone, 0 at once', 'others get what the new split says');
 select isnt(
-    pg_temp.wrong('s', 'pg_temp.split(10, u.unit)'), '0 alone, 0 at once', 'which is not what the first one said, or this shows nothing'
+    pg_temp.wrong('s', 'pg_temp.split(10, u.unit)'),
+    '0 alone, 0 at once',
+    'which is not what the first one said, or this shows nothing'
 );
 select is(
-    (select count(*) from units as u where u.kind = 's' and awf.assign('sticky', u.unit, p_at => '2025-01-01 11:00+00')
-        is distinct from pg_temp.split(50, u.unit)), 0::bigint, 'before their exposures units had nothing to keep'
+    (
+        select count(*)
+        from units as u
+        where
+            u.kind = 's' and awf.assign('sticky', u.unit, p_at => '2025-01-01 11:00+00')
+            is distinct from pg_temp.split(50, u.unit)
+    ), 0::bigint, 'before their exposures units had nothing to keep'
 );
 select is(
-    (select count(*) from units as u where awf.turn_params(u.unit, null) -> 'sticky'
-        is distinct from jsonb_build_object('sticky__0', awf.assign('sticky', u.unit))), 0::bigint,
+    (
+        select count(*)
+        from units as u
+        where
+            awf.turn_params(u.unit, null) -> 'sticky'
+            is distinct from jsonb_build_object('sticky__0', awf.assign('sticky', u.unit))
+    ), 0::bigint,
     'turn_params() names what each unit is to keep'
 );
-select is(
-    awf.turn_params('t1', null, p_sticky => jsonb_build_array(jsonb_build_object(
-        'attributeName', 'session', 'attributeValue', 't1', 'assignments', jsonb_build_object('sticky__0', d.given)
-    ))) #>> '{exposures,0,variation}', d.expected, 'turn_params() with a document: ' || d.what
-)
+select
+    is(
+        awf.turn_params('t1', null, p_sticky => jsonb_build_array(jsonb_build_object(
+            'attributeName', 'session', 'attributeValue', 't1', 'assignments', jsonb_build_object('sticky__0', d.given)
+        ))) #>> '{exposures,0,variation}', d.expected, 'turn_params() with a document: ' || d.what
+    )
 from (
-    values ('a', 'a', 'it decides'), ('b', 'b', 'either way'), ('z', pg_temp.split(10, 't1'), 'a variation that is not there does not')
+    values ('a', 'a', 'it decides'),
+    ('b', 'b', 'either way'),
+    ('z', pg_temp.split(10, 't1'), 'a variation that is not there does not')
 ) as d (given, expected, what);
 select is(
     awf.turn_params('s1', null, p_sticky => jsonb_build_array(jsonb_build_object(
@@ -163,8 +188,17 @@ select pg_temp.set_now('2025-01-03 00:00+00');
 select awf.open_phase(
     'sticky', '{"allocations": [{"variation": "a", "percent": 90}, {"variation": "b", "percent": 10}]}', 'reassign'
 );
-select is(pg_temp.wrong('s', 'pg_temp.split(90, u.unit)'), '0 alone, 0 at once', 'phase 3, reassign: earlier assignments do not count');
-select pg_temp.expose('sticky', array(select u.unit from units as u where u.kind = 't' limit 50), '2025-01-03 12:00+00');
+select
+    is(
+        pg_temp.wrong('s', 'pg_temp.split(90, u.unit)'),
+        '0 alone, 0 at once',
+        'phase 3, reassign: earlier assignments do not count'
+    );
+select pg_temp.expose('sticky', array(
+    select u.unit from units as u
+    where u.kind = 't'
+    order by u.unit limit 50
+), '2025-01-03 12:00+00');
 delete from units
 where kind = 't' and unit not in (select x.unit_id from awf.exposures as x);
 
@@ -174,11 +208,19 @@ select awf.open_phase(
 );
 select is(pg_temp.wrong('s', 'null'), '0 alone, 0 at once', 'phase 4, exclude: who was in phase 1 is out');
 select is(pg_temp.wrong('t', 'null'), '0 alone, 0 at once', 'and so is who was in phase 3');
-insert into units select 'u', 'u' || i from generate_series(1, 200) as i;
+insert into units select
+    'u',
+    'u' || i
+from generate_series(1, 200) as i;
 select is(pg_temp.wrong('u', 'pg_temp.split(30, u.unit)'), '0 alone, 0 at once', 'who is new is in');
 select is(
-    (select count(*) from units as u where u.kind = 's' and awf.assign('sticky', u.unit, p_at => '2025-01-02 12:00+00')
-        is distinct from pg_temp.split(50, u.unit)), 0::bigint, 'the answers of phase 2 stay what they were'
+    (
+        select count(*)
+        from units as u
+        where
+            u.kind = 's' and awf.assign('sticky', u.unit, p_at => '2025-01-02 12:00+00')
+            is distinct from pg_temp.split(50, u.unit)
+    ), 0::bigint, 'the answers of phase 2 stay what they were'
 );
 select is(
     awf.turn_params('s1', null), '{"params": {}, "exposures": [], "forced": [], "invalid": [], "sticky": {}}'::jsonb,
@@ -191,16 +233,19 @@ select is(
 );
 
 -- Why, in words.
-select results_eq(
-    format($$select e.check, e.passed, e.detail from awf.explain_assignment('sticky', 's1', p_at => %L) as e
+select
+    results_eq(
+        format($$select e.check, e.passed, e.detail from awf.explain_assignment('sticky', 's1', p_at => %L) as e
     where e.check in ('sticky', 'result')$$, e.at),
-    format('values (%L, %L::boolean, %L), (%L, %L, %L)', 'sticky', e.passed, e.detail, 'result', e.passed, e.result),
-    'explained: ' || e.detail
-)
+        format('values (%L, %L::boolean, %L), (%L, %L, %L)', 'sticky', e.passed, e.detail, 'result', e.passed, e.result),
+        'explained: ' || e.detail
+    )
 from (
     values
     (
-        '2025-01-02 12:00+00', true, 'the unit keeps variation "' || pg_temp.split(50, 's1') || '", which it had under bucket version 0',
+        '2025-01-02 12:00+00',
+        true,
+        'the unit keeps variation "' || pg_temp.split(50, 's1') || '", which it had under bucket version 0',
         'in, with variation "' || pg_temp.split(50, 's1') || '" (sticky)'
     ),
     (
@@ -236,19 +281,24 @@ create temporary table kept as
 select awf.assign('players', null, repeat('ab', 32)) as variation;
 select pg_temp.set_now('2025-01-06 00:00+00');
 select awf.open_phase('players', '{"hashSeed": "another", "coverage": 0, "condition": {"locale": "de-DE"}}');
-select is(
-    awf.assign('players', 'any', repeat('ab', 32), a.attributes), k.variation,
-    'a player who is in stays in, whatever the condition and the coverage say now'
-)
+select
+    is(
+        awf.assign('players', 'any', repeat('ab', 32), a.attributes), k.variation,
+        'a player who is in stays in, whatever the condition and the coverage say now'
+    )
 from kept as k
 cross join (values ('{}'::jsonb), ('{"locale": "en-US"}')) as a (attributes);
-select is(
-    (select m.variation_key from awf.assign_many('players', array[repeat('ab', 32)]) as m), k.variation, 'for assign_many(), too'
-)
+select
+    is(
+        (select m.variation_key from awf.assign_many('players', array[repeat('ab', 32)]) as m),
+        k.variation,
+        'for assign_many(), too'
+    )
 from kept as k;
-select is(
-    awf.turn_params(null, repeat('ab', 32)) #>> '{exposures,0,variation}', k.variation, 'for turn_params(), too'
-)
+select
+    is(
+        awf.turn_params(null, repeat('ab', 32)) #>> '{exposures,0,variation}', k.variation, 'for turn_params(), too'
+    )
 from kept as k;
 select is(
     awf.turn_params('s', repeat('cd', 32), p_sticky => jsonb_build_array(jsonb_build_object(
@@ -262,7 +312,7 @@ select is_empty($$select v.unit_id from awf.verify_assignments('players') as v$$
 select is_empty($$select v.unit_id from awf.verify_assignments('sticky') as v$$, 'sticky: all exposures agree');
 insert into awf.exposures (experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash)
 select
-    e.id,
+    v.experiment_id,
     x.unit_id,
     x.phase,
     v.id,
@@ -281,7 +331,7 @@ from (
     ('u4', 4, pg_temp.split(30, 'u4'), '2025-01-03 23:58:50+00')
 ) as x (unit_id, phase, variation_key, at)
 inner join awf.experiments as e on e.key = 'sticky'
-inner join awf.variation_ids as v on v.experiment_id = e.id and v.phase = x.phase and v.variation_key = x.variation_key;
+inner join awf.variation_ids as v on e.id = v.experiment_id and x.phase = v.phase and x.variation_key = v.variation_key;
 select results_eq(
     $$select v.unit_id, v.phase, v.derived from awf.verify_assignments('sticky') as v$$,
     $$values

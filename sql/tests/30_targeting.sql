@@ -107,7 +107,8 @@ select is(
 );
 select is(
     awf.turn_params('s', null, '{"maxActs": 3}', '{"locale": "en-US", "level": 7}'),
-    '{"params": {"maxActs": 3}, "exposures": [], "forced": [], "invalid": [], "sticky": {}}'::jsonb, 'another one keeps its defaults'
+    '{"params": {"maxActs": 3}, "exposures": [], "forced": [], "invalid": [], "sticky": {}}'::jsonb,
+    'another one keeps its defaults'
 );
 select is(
     awf.active_config() #> '{experiments,0,phases,0,condition}', awf.get_experiment('german') -> 'condition',

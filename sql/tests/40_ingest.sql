@@ -802,26 +802,27 @@ select results_eq(
     $$values ('g', 'a'), ('g', 'b'), ('g', 'c')$$, 'the view shows the keys, whatever the phase'
 );
 select throws_ok(
-    format('select awf.record_turn(%L)', pg_temp.event('{"ts": "2025-01-19T00:00:00Z", "experiment_key": "g", "variation_key": "b"}')),
-    'WF201', 'event refused: unknown_variation: experiment "g" has no variation "b"',
+    format(
+        'select awf.record_turn(%L)',
+        pg_temp.event('{"ts": "2025-01-19T00:00:00Z", "experiment_key": "g", "variation_key": "b"}')
+    ), 'WF201', 'event refused: unknown_variation: experiment "g" has no variation "b"',
     'a variation that the phase lacks is refused'
 );
 delete from awf.turn_events;
--- Decided at 11:59:58 in phase 1, recorded with the number of the decision when phase 2 had begun.
-select awf.record_turn(pg_temp.event(jsonb_build_object(
-    'ts', '2025-01-16T12:00:03Z', 'assignments', jsonb_build_array(jsonb_build_object(
-        'experiment', 'g', 'variation', 'a', 'id', n.id
+-- Decided in phase 1, recorded with the number of the decision when phase 2 had begun; then with a number of another experiment.
+create function pg_temp.carrying(p_ts text, p_id integer)
+returns jsonb
+language sql
+as $$
+    select pg_temp.event(jsonb_build_object(
+        'ts', p_ts, 'assignments', jsonb_build_array(jsonb_build_object('experiment', 'g', 'variation', 'a', 'id', p_id))
     ))
-)))
+$$;
+select awf.record_turn(pg_temp.carrying('2025-01-16T12:00:03Z', n.id))
 from awf.variation_numbers('{g/a}') as n
 where n.from_at is null;
-select awf.record_turn(pg_temp.event(jsonb_build_object(
-    'ts', '2025-01-16T12:00:04Z', 'assignments', jsonb_build_array(jsonb_build_object(
-        'experiment', 'g', 'variation', 'a', 'id', v.id
-    ))
-)))
-from awf.experiment_variations as v
-where v.experiment_key = 'e' and v.variation_key = 'a';
+select awf.record_turn(pg_temp.carrying('2025-01-16T12:00:04Z', n.id))
+from awf.variation_numbers('{e/a}') as n;
 select awf.record_turn(pg_temp.event(
     '{"ts": "2025-01-16T12:00:05Z", "assignments": [{"experiment": "g", "variation": "a", "id": "many"}]}'
 ));

@@ -241,7 +241,7 @@ select
     pg_temp.clock('2025-01-20 00:00+00'),
     awf.open_phase('two', '{"allocations": [{"variation": "high", "percent": 100}]}');
 select pg_temp.clock('2025-02-01 12:00+00');
-select r.accepted, r.rejected
+select r.accepted
 from awf.record_turns((
     select
         jsonb_agg(jsonb_build_object(

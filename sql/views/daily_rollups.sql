@@ -1,4 +1,4 @@
--- The daily totals, a row for each day, variation (of a phase), world and locale, with every metric's count and sum beside each other.
+-- The daily totals, a row for each day, variation of a phase, world and locale, with every metric's count and sum side by side.
 create or replace view awf.daily_rollups
 with (security_invoker = true) as
 select

@@ -35,8 +35,8 @@ begin
             message = format('experiment "%s": %s cannot be %s', p_key, left(p_field, 100), left(p_value::text, 100)),
             hint = 'Fields: name, owner (1 to 200 characters), hypothesis, conclusion (up to 10,000), tags (list of texts), '
                 || 'allocations (list), guardrails, condition (object), coverage (0 to 1), hashBasis (session or player), '
-                || 'hashSeed (text), hashVersion (1 or 2), startAt, stopAt (time or null), layer (key or null), slots ([low, high] or null), '
-                || 'optIn, sticky, allowOverlap (true or false).';
+                || 'hashSeed (text), hashVersion (1 or 2), startAt, stopAt (time or null), layer (key or null), '
+                || 'slots ([low, high] or null), optIn, sticky, allowOverlap (true or false).';
     end if;
 end;
 $$;

@@ -12,17 +12,15 @@ as $$
 declare
     v_wanted record;
 begin
-    select e.layer_id, e.slots, tstzrange(p_from, e.stop_at) as in_force into v_wanted
+    -- A stretch of time that goes on keeps its beginning, so that it stays one claim.
+    select e.layer_id, e.slots, tstzrange(coalesce(h.since, p_from), e.stop_at) as in_force into v_wanted
     from awf.experiments as e
+    left join lateral (
+        select lower(c.in_force) as since from awf.layer_claims as c where c.experiment_id = e.id and c.in_force @> p_from
+    ) as h on true
     where e.id = p_id and e.layer_id is not null and e.status = 'running' and coalesce(e.stop_at > p_from, true);
-    if exists (
-        select from awf.layer_claims as c
-        where c.experiment_id = p_id and c.in_force @> v_wanted.in_force
-            and upper(c.in_force) is not distinct from upper(v_wanted.in_force)
-    ) then
-        return;
-    end if;
-    delete from awf.layer_claims as c where c.experiment_id = p_id and lower(c.in_force) >= p_from;
+    delete from awf.layer_claims as c
+    where c.experiment_id = p_id and lower(c.in_force) >= coalesce(lower(v_wanted.in_force), p_from);
     update awf.layer_claims as c set in_force = tstzrange(lower(c.in_force), p_from)
     where c.experiment_id = p_id and coalesce(upper(c.in_force) > p_from, true);
     if v_wanted.layer_id is not null then

@@ -1,4 +1,4 @@
--- Decides whether a unit is in an experiment of the configuration, and says why: the twin of the Python evaluator, held equal by tests.
+-- Decides whether a unit is in an experiment of the configuration, and why: the twin of the Python one, held equal by tests.
 -- Called by _evaluate(), assign() and explain_assignment().
 -- Costs one hash, another one in a layer, and the condition where there is one.
 create or replace function awf._decide(
@@ -18,20 +18,20 @@ declare
     v_variation jsonb;
 begin
     if coalesce(v_phase -> 'variations', '[]') = '[]' then
-        return '{"reason": "phase"}';
+        return '{"reason": "phase"}'::jsonb;
     elsif p_opted_in is false or (p_experiment -> 'optIn' = 'true' and p_opted_in is null) then
-        return '{"reason": "opt_in"}';
+        return '{"reason": "opt_in"}'::jsonb;
     elsif v_unit is null then
-        return '{"reason": "unit"}';
+        return '{"reason": "unit"}'::jsonb;
     end if;
     v_variation := awf._variation_of(v_phase, p_experiment -> 'overrides' ->> v_unit);
     if v_variation is not null then
         return jsonb_build_object('reason', 'override', 'variation', v_variation);
     elsif p_experiment -> 'namespace' <> 'null' and not awf.in_namespace(v_unit, p_experiment -> 'namespace') then
-        return '{"reason": "layer"}';
+        return '{"reason": "layer"}'::jsonb;
     elsif p_experiment -> 'sticky' = 'true' then
         if awf._is_blocked(p_experiment ->> 'key', (v_phase -> 'minBucketVersion')::integer, p_sticky) then
-            return '{"reason": "blocked"}';
+            return '{"reason": "blocked"}'::jsonb;
         end if;
         v_variation := awf._variation_of(
             v_phase, p_sticky ->> awf._sticky_key(p_experiment ->> 'key', (v_phase -> 'bucketVersion')::integer)
@@ -41,14 +41,14 @@ begin
         end if;
     end if;
     if v_phase -> 'condition' <> '{}' and not awf.matches(v_phase -> 'condition', p_attributes) then
-        return '{"reason": "condition"}';
+        return '{"reason": "condition"}'::jsonb;
     end if;
     -- A JSON array counts -1 from its end, so that index is taken out.
     v_variation := v_phase -> 'variations' -> nullif(awf.choose_variation(
         awf.hash_unit(v_phase ->> 'hashSeed', v_unit, (p_experiment -> 'hashVersion')::integer), v_phase -> 'ranges'
     ), -1);
     if v_variation is null then
-        return '{"reason": "coverage"}';
+        return '{"reason": "coverage"}'::jsonb;
     end if;
     return jsonb_build_object('reason', 'assigned', 'variation', v_variation);
 end;

@@ -12,8 +12,8 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_phase constant integer := p_entry -> 'phase';
-    v_sticky constant boolean := p_experiment -> 'sticky';
+    v_phase constant integer := (p_entry -> 'phase')::integer;
+    v_sticky constant boolean := (p_experiment -> 'sticky')::boolean;
     v_units constant text[] := array(
         select x.unit_id
         from awf.exposures as x

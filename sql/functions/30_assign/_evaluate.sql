@@ -14,10 +14,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_params jsonb := coalesce(p_defaults, '{}');
-    v_exposures jsonb := '[]';
-    v_forced jsonb := '[]';
-    v_invalid jsonb := '[]';
-    v_sticky jsonb := '{}';
+    v_exposures jsonb := '[]'::jsonb;
+    v_forced jsonb := '[]'::jsonb;
+    v_invalid jsonb := '[]'::jsonb;
+    v_sticky jsonb := '{}'::jsonb;
     v_taken text[] := array[]::text[];
     v_experiment jsonb;
     v_decision jsonb;

@@ -11,7 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_key constant text := p_experiment ->> 'key';
-    v_version constant integer := p_phase -> 'bucketVersion';
+    v_version constant integer := (p_phase -> 'bucketVersion')::integer;
     v_kept constant text := p_sticky ->> awf._sticky_key(v_key, v_version);
 begin
     return case

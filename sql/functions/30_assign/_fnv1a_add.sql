@@ -6,5 +6,5 @@ returns bigint
 language sql
 immutable
 parallel safe
-return (p_hash # p_unit) * 16777619 & 4294967295;
+return int8xor(p_hash, p_unit::bigint) * 16777619 & 4294967295;
 comment on function awf._fnv1a_add(bigint, integer) is 'One step of FNV-1a (Fowler, Noll, Vo; 32 bits, prime 16777619).';

@@ -6,7 +6,11 @@ returns bigint
 language sql
 immutable
 parallel safe
-return awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(
-    p_hash, get_byte(p_bytes, p_at)), get_byte(p_bytes, p_at + 1)), get_byte(p_bytes, p_at + 2)), get_byte(p_bytes, p_at + 3)),
-    get_byte(p_bytes, p_at + 4)), get_byte(p_bytes, p_at + 5)), get_byte(p_bytes, p_at + 6)), get_byte(p_bytes, p_at + 7));
+return awf._fnv1a_add(
+    awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(awf._fnv1a_add(
+        p_hash, get_byte(p_bytes, p_at)
+    ), get_byte(p_bytes, p_at + 1)), get_byte(p_bytes, p_at + 2)), get_byte(p_bytes, p_at + 3)),
+    get_byte(p_bytes, p_at + 4)), get_byte(p_bytes, p_at + 5)), get_byte(p_bytes, p_at + 6)),
+    get_byte(p_bytes, p_at + 7)
+);
 comment on function awf._fnv1a_add8(bigint, bytea, integer) is 'Eight steps of FNV-1a, over the bytes from p_at (from 0) on.';

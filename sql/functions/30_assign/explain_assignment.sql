@@ -16,6 +16,8 @@ parallel restricted
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+-- "check" is what the column is called; quoted, it does no harm.
+-- @plpgsql_check_options: extra_warnings = off
 declare
     v_id constant bigint := awf._find_experiment(p_experiment_key);
     v_experiment constant jsonb := awf._experiment_config(v_id);

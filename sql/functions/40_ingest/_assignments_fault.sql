@@ -5,7 +5,7 @@ create or replace function awf._assignments_fault(p_event jsonb)
 returns text
 language plpgsql
 stable
-parallel safe
+parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$

@@ -5,7 +5,7 @@ create or replace function awf._event_assignments(p_event jsonb)
 returns integer[]
 language plpgsql
 stable
-parallel safe
+parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
@@ -26,5 +26,5 @@ begin
 end;
 $$;
 comment on function awf._event_assignments(jsonb) is
-'Numbers (variation_ids) of the event''s variations, in order, NULL for one that does not exist: the one it gives, if that is a number
-of the variation, or else that of the phase in force at its ts. NULL for an event without any.';
+'Numbers (variation_ids) of the event''s variations, in order, NULL for one that does not exist: the number that the document gives,
+if it is one of the variation, or else that of the phase in force at its ts. NULL for an event without any.';

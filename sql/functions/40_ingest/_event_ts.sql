@@ -5,7 +5,7 @@ create or replace function awf._event_ts(p_event jsonb)
 returns timestamptz
 language plpgsql
 stable
-parallel safe
+parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$

@@ -31,5 +31,5 @@ begin
 end;
 $$;
 comment on function awf._variation_id(text, text, timestamptz) is
-'Number (variation_ids) of the variation in the phase in force at the moment; in the first phase for an earlier one. NULL when that
-phase has no such variation.';
+'Number (variation_ids) of the variation in the phase in force at the moment; in the first phase for an earlier one. NULL when
+that phase has no such variation.';

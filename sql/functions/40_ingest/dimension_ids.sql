@@ -19,7 +19,9 @@ begin
             hint = 'Dimensions: world, adventure, locale, model, variation.';
     elsif p_kind = 'variation' then
         return array(
-            select awf._variation_id(split_part(t.value, '/', 1), substring(t.value from position('/' in t.value) + 1), awf._now())
+            select awf._variation_id(
+                split_part(t.value, '/', 1), substring(t.value from position('/' in t.value) + 1), awf._now()
+            )
             from unnest(p_values) with ordinality as t (value, place)
             order by t.place
         );
@@ -36,7 +38,7 @@ $$;
 comment on function awf.dimension_ids(text, text[]) is
 'Numbers of the texts, in their order, as a direct COPY carries them. p_kind: world, adventure, locale or model (a new text gets a
 number; NULL for NULL, a text that is empty or longer than 200 characters, or a locale that is none), or variation (texts
-"experiment/variation", in the phase in force now; NULL where there is none; variation_numbers() knows those of all phases). Call it
-in a transaction of its own, and keep the numbers only after its commit.
+"experiment/variation" in the phase in force now, NULL where there is none; variation_numbers() knows those of all phases). Call
+it in a transaction of its own, and keep the numbers only after its commit.
 Errors: WF001 (no such kind).
 Example: SELECT awf.dimension_ids(''locale'', ARRAY[''en-US'', ''de-DE'']);';

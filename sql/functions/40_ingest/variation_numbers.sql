@@ -31,6 +31,6 @@ end;
 $$;
 comment on function awf.variation_numbers(text[]) is
 'Numbers of variations, given as texts "experiment/variation": an event carries the one of the last row whose from_at is not later
-than its ts. from_at is the beginning of a phase, NULL in the first row of each; id is NULL where a phase has no such variation. No
-rows for an experiment that does not exist.
+than its ts. from_at is the beginning of a phase, NULL in the first row of each variation; id is NULL where a phase has no such
+variation. No rows for an experiment that does not exist.
 Example: SELECT variation, from_at, id FROM awf.variation_numbers(ARRAY[''token-budget-test/control'']);';

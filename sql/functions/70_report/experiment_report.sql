@@ -65,11 +65,11 @@ begin
 end;
 $$;
 comment on function awf.experiment_report(text, date, date, text[]) is
-'The turns of an experiment from p_from to p_to (UTC, both included; NULL: without a bound), a row for each variation and locale, or
-for what p_by names (any of variation, locale, phase; a column that is not asked for is NULL). Columns: units (first exposed in the
-range; a unit counts once, over all phases, unless they are told apart, and once in each variation that it was in), turns,
-failed_turns, sums of tokens, then averages over the turns that carry the metric (latencies in ms), phase, and expected_percent: by
-phase and variation, the percent of the units that the phase meant for the variation. It counts what has been rolled up. A range
-without data gives no rows and a notice that names the days with data.
+'The turns of an experiment from p_from to p_to (UTC, both included; NULL: without a bound), a row for each variation and locale,
+or for what p_by names (any of variation, locale, phase; a column that is not asked for is NULL). Columns: units (first exposed in
+the range; over all phases a unit counts once, and once in each variation that it was in), turns, failed_turns, sums of tokens,
+then averages over the turns that carry the metric (latencies in ms), phase, and expected_percent: by phase and variation, the
+percent of the units that the phase meant for the variation. It counts what has been rolled up. A range without data gives no rows
+and a notice that names the days with data.
 Errors: WF101 (no such experiment), WF002 (a reversed range), WF001 (p_by).
 Example: SELECT * FROM awf.experiment_report(''token-budget-test'', ''2025-01-01'', ''2025-01-31'');';

@@ -17,7 +17,8 @@ as $$
         ('_operator_fault'), ('_scalars_fault'), ('_regex_fault'), ('_repeat_bound'), ('_value_operators'), ('_tests_value'),
         ('_meets_condition'), ('_meets_any'), ('_meets_value'), ('_meets_operator'), ('_meets_all'), ('_meets_element'),
         ('_meets_version'), ('_version_key'), ('_compare_texts'), ('_compare_values'), ('_number_of'), ('_to_double'),
-        ('_order_holds'), ('_same_value'), ('_fold_case'), ('_in_list'), ('_group_members'), ('_attribute_at')
+        ('_order_holds'), ('_same_value'), ('_fold_case'), ('_in_list'), ('_group_members'), ('_attribute_at'), ('_fnv1a_add'), ('_fnv1a_add8'),
+        ('_fnv1a_wide'), ('_as_list'), ('_as_object')
     ) as f (name)
     union all
     select k.kind, f.name
@@ -25,7 +26,8 @@ as $$
     cross join (
         values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
         ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('_count_units'), ('_expected_percent'), ('experiment_report'),
-        ('analytics_stats'), ('assign'), ('active_config'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates')
+        ('analytics_stats'), ('assign'), ('active_config'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates'),
+        ('_experiment_state'), ('_phases_document'), ('_coverage_at'), ('_present_coverage'), ('_find_layer'), ('_free_slots'), ('_holdout_of')
     ) as f (name)
     union all
     select k.kind, f.name

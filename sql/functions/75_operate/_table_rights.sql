@@ -46,6 +46,8 @@ as $$
     -- Enough to count first exposures, and nothing that names a unit.
     select 'reader', 'exposures', 'select (experiment_id, variation_id, locale_id, first_ts)'
     union all
+    select 'reader', 'experiment_overrides', 'select (experiment_id)'
+    union all
     select k.kind, 'analytics_events', 'insert' from (values ('writer'), ('admin')) as k (kind)
     union all
     -- The default of batch_id asks for currval(); USAGE would allow nextval() too, and with it a forged batch_id.
