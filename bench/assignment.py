@@ -4,8 +4,8 @@
 
 Three tables. `Evaluator` and `GrowthBook.run` evaluate the same three experiments for the same turns, both up
 to what a game needs, its params and the variations in force, and must agree. `assign_many()` gets its units
-in one array and runs in one backend, without parallel query. `assign()` is one statement a call, psycopg's, and
-over a local socket. Prints medians as Markdown tables. The server is a temporary one.
+in one array and runs in one backend, without parallel query. `assign()` is one statement a call, over a local
+socket. Prints medians as Markdown tables. The server is a temporary one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Two processes of eight threads play while an admin starts, stops, widens and reassigns: all answers are right.
+"""Two processes of eight threads play while an admin starts, stops and reassigns: every answer is right.
 
-Right is what `assign_many()` says for the moment of the revision that the client had when it answered. The admin
-is always ahead of the clients by a moment, so an answer is compared with the configuration it was given under,
-not with that of its own time.
+Right is what `assign_many()` says for the moment of the revision that the client had when it answered. The
+admin is always ahead of the clients by a moment, so an answer is compared with the configuration that it was
+given under, not with that of its own time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 -- Many units at once, why a unit is in or out, trying a definition out, and documents that are odd.
 begin;
-select plan(94);
+select plan(110);
 
 set local timezone = 'Asia/Kolkata'; -- nothing here may depend on it
 create function pg_temp.set_now(p_now timestamptz)
@@ -102,7 +102,9 @@ from (
     values
     ($$select awf.assign_many('nope', array['s'])$$, 'WF101', 'there is no experiment "nope"'),
     ($$select awf.assign_many('plain', array['s'], '[]')$$, 'WF001', 'attributes cannot be []'),
-    ($$select awf.assign_many('layered', array[repeat('a', 64), 'player-1'])$$, 'WF001', 'a player hash of 8 characters is none')
+    ($$select awf.assign_many('layered', array[repeat('a', 64), 'player-1'])$$, 'WF001', 'a player hash of 8 characters is none'),
+    ($$select awf.assign_many('layered', array[repeat('a', 63)])$$, 'WF001', 'a player hash of 63 characters is none'),
+    ($$select awf.assign('layered', null, repeat('a', 65))$$, 'WF001', 'a player hash of 65 characters is none')
 ) as m (call, code, message);
 
 -- Why. Times are UTC, whatever the session's zone.
@@ -265,6 +267,65 @@ select results_eq(
     $$values (null::text, 100.000, 10::bigint)$$, 'nothing allocated, nobody in'
 );
 
+select awf.set_override('draft', 'unit-1', case awf.hash_unit('draft', 'unit-1', 2) < 0.3 when true then 'b' else 'a' end);
+select is(
+    (
+        select s.variation_key from awf.simulate_assignment('draft', 1) as s
+        where s.units = 1
+    ),
+    case awf.hash_unit('draft', 'unit-1', 2) < 0.3 when true then 'a' else 'b' end, 'nothing is forced on a unit that is made up'
+);
+
+-- Stored exposures. Those of sticky experiments have tests of their own.
+create function pg_temp.expose(p_key text, p_unit text, p_variation text, p_at timestamptz)
+returns void
+language sql
+as $$
+    insert into awf.exposures (experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash)
+    select v.experiment_id, p_unit, 1, v.id, 1, p_at, gen_random_uuid(), sha256('x')
+    from awf.variation_ids as v
+    where v.experiment_key = p_key and v.variation_key = p_variation
+$$;
+select pg_temp.expose('layered', m.unit_id, m.variation_key, '2025-01-05 12:00+00')
+from units as u
+cross join awf.assign_many('layered', u.players) as m
+where m.variation_key is not null;
+select is_empty($$select v.unit_id from awf.verify_assignments('layered') as v$$, 'players in a layer: all exposures agree');
+create temporary table strangers as
+select p.player
+from units as u
+cross join unnest(u.players) as p (player)
+where p.player <> '' and awf.hash_unit('__budgets', p.player, 1) >= 0.7 and awf.hash_unit('layered', p.player, 2) < 0.2;
+select pg_temp.expose('layered', s.player, 'a', '2025-01-05 12:00+00') from strangers as s;
+select results_eq(
+    $$select v.unit_id, v.stored, v.derived from awf.verify_assignments('layered') as v$$,
+    $$select s.player, 'a', null from strangers as s order by s.player$$, 'found: who was not in its part of the layer'
+);
+-- Of two units that a coverage of 0.5 leaves out, it was set at 2025-01-06.
+create temporary table left_out as
+select
+    i,
+    's' || i as unit,
+    row_number() over (order by i) as place
+from generate_series(10, 500) as i
+where awf.hash_unit('plain', 's' || i, 2) between 0.65 and 0.99
+order by i
+limit 3;
+select pg_temp.expose('plain', l.unit, t.variation, t.at::timestamptz)
+from left_out as l
+inner join (
+    values (1, 'a', '2025-01-05 23:59:30+00'), (2, 'a', '2025-01-06 00:00:30+00'), (3, 'b', '2025-01-06 00:00:30+00')
+) as t (place, variation, at) on l.place = t.place;
+select results_eq(
+    $$select v.unit_id, v.derived from awf.verify_assignments('plain') as v$$,
+    $$select l.unit, case l.place when 1 then 'b' end from left_out as l where l.place in (1, 2) order by l.place$$,
+    'found: what both coverages refuse, with what the one of that moment gives'
+);
+select results_eq(
+    $$select v.unit_id from awf.verify_assignments('plain', '0') as v$$, $$select l.unit from left_out as l order by l.place$$,
+    'without grace the coverage of the very moment counts'
+);
+
 -- Documents by hand: what the save functions refuse, a table could still hold.
 create function pg_temp.turn(p_changes jsonb, p_sticky jsonb default '{}', p_at timestamptz default '2025-01-15 00:00+00')
 returns jsonb
@@ -339,6 +400,30 @@ select is(
     awf._evaluate('{"experiments": []}', null, null, null, null, '2025-01-15 00:00+00'),
     '{"params": {}, "exposures": [], "forced": [], "invalid": [], "sticky": {}}'::jsonb, 'no experiments, and NULL for the rest'
 );
+
+-- Analysts may ask all of it; writers only what a turn needs.
+set local client_min_messages = 'warning';
+select awf.create_roles();
+set local role awf_analyst;
+select lives_ok(c.call, 'an analyst may call: ' || c.call)
+from (
+    values
+    ($$select awf.assign_many('plain', array['s1'])$$), ($$select awf.explain_assignment('targeted', 's1')$$),
+    ($$select awf.simulate_assignment('layered', 10)$$), ($$select awf.verify_assignments('plain')$$)
+) as c (call);
+set local role awf_writer;
+select lives_ok(c.call, 'a writer may call: ' || c.call)
+from (
+    values
+    ($$select awf.assign('plain', 's1', p_opted_in => true)$$),
+    ($$select awf.turn_params('s1', null, p_at => '2025-01-06 00:00+00')$$),
+    ($$select awf.in_namespace('s1', '["budgets", 0, 1]'), awf.sticky_assignments('[]', '[]')$$)
+) as c (call);
+select throws_ok(
+    $$select awf.assign_many('plain', array['s1'])$$, '42501', 'permission denied for function assign_many',
+    'but a writer cannot list a population'
+);
+reset role;
 
 select finish();
 rollback;

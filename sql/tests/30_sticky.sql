@@ -1,6 +1,6 @@
 -- Sticky units: who keeps a variation when a phase would give another, who is kept out, and what documents add.
 begin;
-select plan(47);
+select plan(51);
 
 create function pg_temp.set_now(p_now timestamptz)
 returns void
@@ -233,6 +233,13 @@ select is(
 );
 
 -- Why, in words.
+select is(
+    (
+        select e.detail from awf.explain_assignment('sticky', 's1', p_at => '2025-01-02 12:00+00') as e
+        where e.check = 'phase'
+    ),
+    'phase 2 since 2025-01-02 00:00:00+00, coverage 1', 'explained: the phase of the time'
+);
 select
     results_eq(
         format($$select e.check, e.passed, e.detail from awf.explain_assignment('sticky', 's1', p_at => %L) as e
@@ -342,6 +349,17 @@ select results_eq(
     $$,
     'found: who did not keep, who was not kept out, who got another variation, who came too early'
 );
+select is(
+    awf.assign('sticky', 's2', p_at => '2025-01-02 13:00+00'),
+    pg_temp.split(50, 's2'),
+    'of two exposures under one version the first counts'
+);
+select is(awf.assign('sticky', 'u2', p_at => u.at::timestamptz), u.variation, 'an exposure counts from its moment on')
+from (
+    values
+    ('2025-01-04 11:59:59+00', pg_temp.split(30, 'u2')),
+    ('2025-01-04 12:00+00', translate(pg_temp.split(30, 'u2'), 'ab', 'ba'))
+) as u (at, variation);
 select is(
     (select count(*) from awf.verify_assignments('sticky', '2 minutes')), 3::bigint, 'more grace forgives who came too early'
 );

@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(157);
+select plan(183);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -48,6 +48,8 @@ select
                         when 'bigint[]' then '{1}'
                         when 'integer[]' then '{1}'
                         when 'double precision[]' then '{1}'
+                        when 'int4range' then '[1,2)'
+                        when 'tstzrange' then '(,)'
                         else '1'
                     end, format_type(a.type, null)
                 ), ', ' order by a.place)
@@ -64,18 +66,26 @@ insert into expected values
 ('version', 'reader analyst writer admin'), ('hash_unit', 'reader analyst writer admin'),
 ('equal_weights', 'reader analyst writer admin'), ('bucket_ranges', 'reader analyst writer admin'),
 ('choose_variation', 'reader analyst writer admin'), ('matches', 'reader analyst writer admin'),
+('in_namespace', 'reader analyst writer admin'), ('sticky_assignments', 'reader analyst writer admin'),
 ('active_config', 'reader analyst writer admin'), ('assign', 'reader analyst writer admin'),
 ('list_experiments', 'reader analyst admin'), ('get_experiment', 'reader analyst admin'),
 ('list_variations', 'reader analyst admin'), ('experiment_report', 'reader analyst admin'),
 ('analytics_stats', 'reader analyst admin'),
+('list_phases', 'reader analyst admin'), ('list_layers', 'reader analyst admin'), ('layer_map', 'reader analyst admin'),
+('list_templates', 'reader analyst admin'),
+('assign_many', 'analyst admin'), ('explain_assignment', 'analyst admin'), ('simulate_assignment', 'analyst admin'),
+('verify_assignments', 'analyst admin'), ('list_overrides', 'analyst admin'),
 ('turn_params', 'writer admin'),
 ('hash_player', 'writer admin'),
-('dimension_ids', 'writer admin'),
+('dimension_ids', 'writer admin'), ('variation_numbers', 'writer admin'),
 ('open_batch', 'writer admin'),
 ('open_stage', 'writer admin'), ('ingest_batch', 'writer admin'), ('reject_event', 'writer admin'),
 ('record_turn', 'writer admin'), ('record_turns', 'writer admin'),
 ('create_experiment', 'admin'), ('update_experiment', 'admin'), ('delete_experiment', 'admin'), ('start_experiment', 'admin'),
 ('stop_experiment', 'admin'), ('create_variation', 'admin'), ('update_variation', 'admin'), ('delete_variation', 'admin'),
+('open_phase', 'admin'), ('set_ramp', 'admin'), ('advance_ramp', 'admin'), ('set_override', 'admin'),
+('create_layer', 'admin'), ('set_holdout', 'admin'), ('delete_layer', 'admin'),
+('create_from_template', 'admin'), ('save_template', 'admin'), ('delete_template', 'admin'),
 ('set_setting', 'admin'), ('set_player_hash_key', 'admin'), ('refresh_rollups', 'admin'), ('rollup_daily', 'admin'),
 ('backfill', 'admin'),
 ('migrate', ''), ('create_roles', ''), ('grant_usage', ''), ('revoke_usage', '');
@@ -106,9 +116,9 @@ as $$
     select c.name
     from calls as c
     where c.name ~ '^_' and pg_temp.attempt(p_role, c.statement) is distinct from '42501'
-        -- What matches() is made of: pure functions, which read no table.
+        -- What matches() and hash_unit() are made of: pure functions, which read no table.
         and c.name <> all (array[
-            '_attribute_at', '_compare_texts', '_compare_values', '_condition_fault', '_entries_fault', '_fold_case',
+            '_as_list', '_as_object', '_fnv1a_add', '_fnv1a_add8', '_fnv1a_wide', '_attribute_at', '_compare_texts', '_compare_values', '_condition_fault', '_entries_fault', '_fold_case',
             '_group_members', '_in_list', '_list_fault', '_meets_all', '_meets_any', '_meets_condition', '_meets_element',
             '_meets_operator', '_meets_value', '_meets_version', '_number_of', '_operator_fault', '_order_holds',
             '_regex_fault', '_repeat_bound', '_same_value', '_scalars_fault', '_tests_value', '_to_double', '_value_fault',
@@ -120,8 +130,9 @@ select
     results_eq(
         format('select pg_temp.private_functions_of(%L)', r.role),
         array[
-            '_caller', '_check_grouping', '_check_range', '_experiment_document', '_find_experiment', '_fnv1a', '_now',
-            '_report_range_notice', '_variation_document'
+            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_expected_percent', '_experiment_document',
+            '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of', '_now', '_phases_document',
+            '_present_coverage', '_report_range_notice', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
     )
@@ -166,8 +177,9 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_reader')$$,
     array[
-        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions', 'select experiment_variations',
-        'select experiments', 'select knobs', 'select metrics', 'select settings', 'select variation_ids'
+        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions', 'select experiment_phases',
+        'select experiment_templates', 'select experiment_variations', 'select experiments', 'select knobs',
+        'select layer_claims', 'select layers', 'select metrics', 'select settings', 'select variation_ids'
     ],
     'a reader reads what reports need, and writes nothing'
 );
@@ -175,8 +187,10 @@ select results_eq(
     $$select pg_temp.rights_of('awf_analyst')$$,
     array[
         'select analytics_events', 'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions',
+        'select experiment_overrides', 'select experiment_phases', 'select experiment_templates',
         'select experiment_variations', 'select experiments', 'select exposures', 'select ingest_log', 'select knobs',
-        'select metrics', 'select rejected_events', 'select role_grants', 'select schema_steps', 'select settings',
+        'select layer_claims', 'select layers', 'select metrics', 'select rejected_events',
+        'select role_grants', 'select schema_steps', 'select settings',
         'select turn_events', 'select variation_ids'
     ],
     'an analyst reads the raw rows as well, and writes nothing'
@@ -189,8 +203,10 @@ select results_eq(
     $$select pg_temp.rights_of('awf_admin')$$,
     array[
         'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state',
-        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select experiment_variations', 'select experiments',
-        'select exposures', 'select ingest_log', 'select knobs', 'select metrics', 'select rejected_events',
+        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select experiment_overrides',
+        'select experiment_phases', 'select experiment_templates', 'select experiment_variations', 'select experiments',
+        'select exposures', 'select ingest_log', 'select knobs', 'select layer_claims', 'select layers',
+        'select metrics', 'select rejected_events',
         'select role_grants', 'select schema_steps', 'select settings', 'select turn_events', 'select variation_ids'
     ],
     'an admin reads all but the secret and writes through functions'
@@ -278,7 +294,31 @@ insert into work values
 (33, 'awf_analyst', 'select * from awf.rejected_events', 'reads the rejected events'),
 (34, 'awf_admin', $$select awf.stop_experiment('e')$$, 'stops the experiment'),
 (35, 'awf_admin', $$select awf.create_variation('e', 'b')$$, 'adds a variation'),
-(36, 'awf_admin', $$select awf.delete_variation('e', 'b')$$, 'takes it away');
+(36, 'awf_admin', $$select awf.delete_variation('e', 'b')$$, 'takes it away'),
+(37, 'awf_admin', $$select awf.create_layer('l', 'session', p_holdout => 0.1)$$, 'makes a layer'),
+(38, 'awf_admin', $$select awf.set_holdout('l', 0.2)$$, 'changes its holdout'),
+(
+    39, 'awf_admin', $$select awf.create_from_template('choice-count', 'f', null, '{"layer": "l", "slots": [0, 800]}')$$,
+    'takes a template'
+),
+(40, 'awf_admin', $$select awf.set_ramp('f', '[{"coverage": 0.1}, {"coverage": 1}]')$$, 'plans a ramp'),
+(41, 'awf_admin', $$select awf.start_experiment('f')$$, 'starts an experiment in a layer'),
+(42, 'awf_admin', $$select awf.advance_ramp('f')$$, 'advances the ramp'),
+(43, 'awf_admin', $$select awf.open_phase('f', '{"allocations": [{"variation": "more", "percent": 100}]}')$$, 'opens a phase'),
+(44, 'awf_admin', $$select awf.set_override('f', 's1', 'more')$$, 'forces a variation'),
+(45, 'awf_admin', $$select awf.save_template('mine', 'f')$$, 'saves a template'),
+(46, 'awf_admin', $$select awf.delete_template('mine')$$, 'deletes it'),
+(47, 'awf_reader', $$select * from awf.list_phases('f')$$, 'lists phases'),
+(48, 'awf_reader', $$select awf.get_experiment('f')$$, 'shows an experiment in a layer'),
+(49, 'awf_reader', 'select * from awf.list_layers()', 'lists layers'),
+(50, 'awf_reader', $$select * from awf.layer_map('l')$$, 'shows a layer'),
+(51, 'awf_reader', 'select * from awf.list_templates()', 'lists templates'),
+(52, 'awf_reader', $$select * from awf.experiment_report('e', p_by => '{phase,variation}')$$, 'reads a report by phase'),
+(53, 'awf_analyst', $$select * from awf.assign_many('f', '{s1,s2}')$$, 'asks for many variations'),
+(54, 'awf_analyst', $$select * from awf.explain_assignment('f', 's1')$$, 'asks why'),
+(55, 'awf_analyst', $$select * from awf.simulate_assignment('f', 100)$$, 'simulates a split'),
+(56, 'awf_analyst', $$select * from awf.verify_assignments('e')$$, 'verifies the exposures'),
+(57, 'awf_analyst', $$select * from awf.list_overrides('f')$$, 'lists overrides');
 create function pg_temp.done(p_role text, p_statement text)
 returns text
 language plpgsql
@@ -361,7 +401,7 @@ select results_eq(
     $$select role_name, path from awf.ingest_log order by batch_id desc limit 1$$, $$values ('pgtap_service', 'direct')$$,
     'and the log names the member, not the group'
 );
-select is(pg_temp.seen('pgtap_dashboard', 'experiments'), 2::bigint, 'a member of awf_reader sees the rows');
+select is(pg_temp.seen('pgtap_dashboard', 'experiments'), 3::bigint, 'a member of awf_reader sees the rows');
 
 -- grant_usage() and revoke_usage(): refusals.
 select throws_ok(g.statement, g.code, g.message, 'refused: ' || g.what)

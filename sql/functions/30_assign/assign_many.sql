@@ -12,13 +12,14 @@ returns table (unit_id text, variation_key text)
 language plpgsql
 stable
 parallel restricted
-security invoker
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_id constant bigint := awf._find_experiment(p_key);
     v_experiment constant jsonb := awf._experiment_config(v_id);
 begin
+    perform awf._require_safe_owner();
     perform awf._check_attributes(p_attributes);
     if v_experiment ->> 'hashBasis' = 'player' then
         perform awf._check_player_hash(u.unit_id)

@@ -13,11 +13,11 @@ returns table (step integer, "check" text, passed boolean, detail text)
 language plpgsql
 stable
 parallel restricted
-security invoker
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- "check" is what the column is called; quoted, it does no harm.
--- @plpgsql_check_options: extra_warnings = off
+-- @plpgsql_check_options: other_warnings = off
 declare
     v_id constant bigint := awf._find_experiment(p_experiment_key);
     v_experiment constant jsonb := awf._experiment_config(v_id);
@@ -26,6 +26,7 @@ declare
     v_decision jsonb;
     v_in boolean;
 begin
+    perform awf._require_safe_owner();
     perform awf._check_player_hash(p_player_hash);
     perform awf._check_attributes(p_attributes);
     v_decision := awf._decide(v_experiment, p_session_id, p_player_hash, p_attributes, v_at, p_opted_in, v_sticky);

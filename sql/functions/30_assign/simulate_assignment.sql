@@ -6,7 +6,7 @@ returns table (variation_key text, expected_percent numeric, units bigint, perce
 language plpgsql
 stable
 parallel restricted
-security invoker
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -16,6 +16,7 @@ declare
     v_phase constant jsonb := v_experiment #> '{phases,0}';
     v_share double precision := 100;
 begin
+    perform awf._require_safe_owner();
     perform awf._check_attributes(p_attributes);
     if p_units is null or p_units not between 1 and 1000000 then
         raise exception using

@@ -6,13 +6,14 @@ returns table (unit_id text, phase integer, stored text, derived text, first_ts 
 language plpgsql
 stable
 parallel restricted
-security invoker
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_id constant bigint := awf._find_experiment(p_key);
     v_experiment constant jsonb := awf._experiment_config(v_id);
 begin
+    perform awf._require_safe_owner();
     if p_grace is null or p_grace < interval '0' then
         raise exception using
             errcode = 'WF001',
