@@ -1,6 +1,6 @@
 """Assignment and turn parameters, evaluated from the configuration document without a database.
 
-The hash, the weights, the ranges, the namespaces and the sticky assignments are GrowthBook's. `Evaluator`
+The hash, the weights, the ranges, the layers (filters) and the sticky assignments are GrowthBook's. `Evaluator`
 gives the answer of `awf.turn_params()` for every input. What does not depend on the turn is worked out once:
 values and conditions when the document arrives, and the phases in force when a turn first asks about a time.
 """
@@ -91,8 +91,9 @@ def choose_variation(n: float, ranges: Sequence[Sequence[float]]) -> int:
 
 
 def in_namespace(value: str, namespace: Sequence[Any]) -> bool:
-    """Whether a unit falls into the part [low, high) of a layer; a namespace is [layer, low, high]."""
-    return _holds(_namespace(namespace), _fnv1a(value))
+    """Whether a unit falls into the part [low, high) of a namespace of GrowthBook, [id, low, high]."""
+    name, low, high = namespace
+    return bool(low <= _thousandths(f"__{name}", _fnv1a(value)) < high)
 
 
 def sticky_assignments(documents: Any, units: Iterable[Sequence[str]]) -> dict[str, str]:
@@ -190,12 +191,12 @@ class Evaluator:
         session_states = plan.session_lanes.states(session_id) if session_id else None
         player_states = plan.player_lanes.states(player_hash) if player_hash else None
         taken: set[str] = set()
-        for phase, lane in plan.phases:
+        for phase, lanes in plan.phases:
             if phase.by_player:
                 unit, states = player_hash, player_states
             else:
                 unit, states = session_id, session_states
-            reason, variation = phase.decide(unit, states, lane, attributes, opted_in, sticky)
+            reason, variation = phase.decide(unit, states, lanes, attributes, opted_in, sticky)
             result.reasons[phase.experiment] = reason
             if variation is not None:
                 _give(phase, reason, variation, result, taken)
@@ -250,7 +251,7 @@ class _Phase:
         self.hash_seed: str = phase["hashSeed"]
         self.seed_state = _fnv1a(self.hash_seed)
         self.opt_in: bool = document["optIn"]
-        self.namespace = None if document["namespace"] is None else _namespace(document["namespace"])
+        self.layer = None if document["layer"] is None else _layer(document["layer"])
         variations = [
             _Variation(one["key"], one["id"], steps.get(one["key"], ())) for one in phase["variations"]
         ]
@@ -274,14 +275,15 @@ class _Phase:
         self,
         unit: str | None,
         states: Sequence[int] | None,
-        lane: int,
+        lanes: tuple[int, int],
         attributes: Mapping[str, Any] | None,
         opted_in: bool | None,
         sticky: Assignments | None,
     ) -> tuple[str, _Variation | None]:
         """What decides, and the variation if the unit is in; the twin of `awf._decide()`.
 
-        `states` are the unit's hashes by lane: 0 has the unit alone, `lane` begins with the seed.
+        `states` are the unit's hashes by lane: 0 has the unit alone, the two `lanes` begin with the seed and
+        with that of the layer.
         """
         if self.opt_in and not opted_in:
             return "opt_in", None
@@ -289,7 +291,7 @@ class _Phase:
             return "unit", None
         if unit in self.overrides:
             return "override", self.overrides[unit]
-        if self.namespace is not None and not _holds(self.namespace, states[0]):
+        if self.layer is not None and not self.layer.low <= _second_round(states[lanes[1]]) < self.layer.high:
             return "layer", None
         if self.sticky and sticky:
             blocked, kept = sticky_variation(
@@ -302,7 +304,7 @@ class _Phase:
         if self.condition is not None and not self.condition.matches(attributes):
             return "condition", None
         if self.hash_version == 2:
-            n = _second_round(states[lane])
+            n = _second_round(states[lanes[0]])
         elif self.hash_version == 1:
             n = _thousandths(self.hash_seed, states[0])
         else:
@@ -335,7 +337,7 @@ class _Plan:
 
     def __init__(self, start: datetime, end: datetime, experiments: Iterable[_Experiment]) -> None:
         self.start, self.end = start, end
-        self.phases: list[tuple[_Phase, int]] = []
+        self.phases: list[tuple[_Phase, tuple[int, int]]] = []
         self.reasons: dict[str, str] = {}
         session_seeds, player_seeds = [_FNV_OFFSET], [_FNV_OFFSET]
         for experiment in experiments:
@@ -344,8 +346,11 @@ class _Plan:
                 self.reasons[experiment.key] = "phase"
                 continue
             seeds = player_seeds if phase.by_player else session_seeds
-            self.phases.append((phase, len(seeds)))
+            lanes = len(seeds), len(seeds) + 1
             seeds.append(phase.seed_state)
+            if phase.layer is not None:
+                seeds.append(phase.layer.seed_state)
+            self.phases.append((phase, lanes))
         self.session_lanes, self.player_lanes = _Lanes(session_seeds), _Lanes(player_seeds)
 
 
@@ -416,7 +421,7 @@ def _from_version_1(document: Mapping[str, Any]) -> dict[str, Any]:
         "hashVersion": document["hashVersion"],
         "optIn": False,
         "sticky": False,
-        "namespace": None,
+        "layer": None,
         "guardrails": document["guardrails"],
         "params": {variation["key"]: variation["params"] for variation in document["variations"]},
         "overrides": {},
@@ -465,19 +470,15 @@ def _thousandths(seed: str, state: int) -> float:
     return _fnv1a(seed, state) % 1000 / 1000
 
 
-class _Namespace(NamedTuple):
-    seed: str
+class _Layer(NamedTuple):
+    seed_state: int
     low: float
     high: float
 
 
-def _namespace(namespace: Sequence[Any]) -> _Namespace:
-    layer, low, high = namespace
-    return _Namespace(f"__{layer}", float(low), float(high))
-
-
-def _holds(namespace: _Namespace, state: int) -> bool:
-    return namespace.low <= _thousandths(namespace.seed, state) < namespace.high
+def _layer(layer: Sequence[Any]) -> _Layer:
+    key, low, high = layer
+    return _Layer(_fnv1a(f"__{key}"), float(low), float(high))
 
 
 def _steps(params: Params, knobs: Mapping[str, Any], guardrails: Mapping[str, Any]) -> tuple[_Step, ...]:

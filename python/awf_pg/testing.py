@@ -213,7 +213,7 @@ def _experiment(definition: Mapping[str, Any], ids: Iterator[int]) -> dict[str, 
     low, high = definition.get("slots", (0, 1000))
     return {
         "key": key,
-        "namespace": [definition["layer"], low / 1000, high / 1000] if "layer" in definition else None,
+        "layer": [definition["layer"], low / 1000, high / 1000] if "layer" in definition else None,
         "guardrails": {
             knob: bound if isinstance(bound, Mapping) else {"max": bound}
             for knob, bound in made["guardrails"].items()

@@ -81,7 +81,7 @@ def phase(draw: st.DrawFn, number: int, start: str) -> dict[str, Any]:
 
 
 @st.composite
-def namespaces(draw: st.DrawFn) -> list[Any]:
+def layers(draw: st.DrawFn) -> list[Any]:
     low, high = sorted(draw(st.tuples(st.integers(0, 1000), st.integers(0, 1000))))
     return [draw(st.sampled_from(["budgets", "é"])), low / 1000, high / 1000]
 
@@ -95,7 +95,7 @@ def experiments(draw: st.DrawFn, key: str) -> dict[str, Any]:
         "hashVersion": draw(st.sampled_from([1, 2])),
         "optIn": draw(st.integers(0, 3)) == 3,
         "sticky": draw(st.booleans()),
-        "namespace": draw(st.none() | st.just(["budgets", 0, 1]) | namespaces()),
+        "layer": draw(st.none() | st.just(["budgets", 0, 1]) | layers()),
         "guardrails": draw(st.dictionaries(st.sampled_from(sorted(KNOBS)), bounds, max_size=2)),
         "params": {variation: draw(params) for variation in VARIATIONS},
         "overrides": draw(st.just({}) | forced),
@@ -475,7 +475,7 @@ def from_rule(feature: str, rule: Mapping[str, Any]) -> dict[str, Any]:
         "hashVersion": rule.get("hashVersion", 1),
         "optIn": False,
         "sticky": not rule.get("disableStickyBucketing", False),
-        "namespace": None,
+        "layer": None,
         "guardrails": {},
         "params": {},
         "overrides": {},

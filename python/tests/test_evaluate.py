@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def experiment(key: str = "x", params: dict[str, Any] | None = None, **changes: 
         "hashVersion": 2,
         "optIn": False,
         "sticky": False,
-        "namespace": None,
+        "layer": None,
         "guardrails": {},
         "params": {"v": params or {}},
         "overrides": {},
@@ -103,8 +104,13 @@ def test_namespace_vectors(cases: Any) -> None:
     assert len(cases["inNamespace"]) == 16
     for name, value, namespace, expected in cases["inNamespace"]:
         assert in_namespace(value, namespace) == expected, name
-        made = evaluator(experiment(namespace=namespace)).evaluate(value, None, at=NOW)
-        assert made.reasons == {"x": "assigned" if expected else "layer"}, name
+
+
+def test_a_layer_is_a_filter_of_the_original() -> None:
+    for number, (low, high) in product(range(200), [(0, 0.3), (0.3, 1), (0.999, 1)]):
+        n = growthbook.gbhash("__l", f"u{number}", 2)
+        made = evaluator(experiment(layer=["l", low, high])).evaluate(f"u{number}", None, at=NOW)
+        assert made.reasons == {"x": "assigned" if low <= n < high else "layer"}
 
 
 def test_sticky_vectors(cases: Any) -> None:
@@ -341,7 +347,7 @@ def test_an_override_forces_and_does_not_count() -> None:
     made = evaluator(
         experiment(
             params={"maxActs": 4},
-            namespace=["l", 0, 0],
+            layer=["l", 0, 0],
             overrides={"qa": "v", "other": "gone", "late": "v"},
             phases=[phase(condition={"never": 1}, ranges=[[0, 0]]), stop(DAYS[30])],
         )
@@ -396,7 +402,7 @@ def test_older_sticky_assignments_may_keep_out(held: dict[str, str], reason: str
 
 
 def test_a_sticky_unit_leaves_with_its_layer() -> None:
-    made = evaluator(experiment(sticky=True, namespace=["l", 0, 0]))
+    made = evaluator(experiment(sticky=True, layer=["l", 0, 0]))
     assert made.evaluate("s", None, at=NOW, sticky={"x__0": "v"}).reasons == {"x": "layer"}
 
 
@@ -426,7 +432,7 @@ def test_the_first_check_that_decides_wins() -> None:
     """Each check in its order, with all the later ones failing too."""
     failing = phase(condition={"never": 1}, ranges=[[0, 0]], minBucketVersion=1, bucketVersion=1)
     all_failing = experiment(
-        optIn=True, sticky=True, namespace=["l", 0, 0], overrides={"qa": "v"}, phases=[failing]
+        optIn=True, sticky=True, layer=["l", 0, 0], overrides={"qa": "v"}, phases=[failing]
     )
     held = {"x__0": "v"}
 
@@ -434,7 +440,7 @@ def test_the_first_check_that_decides_wins() -> None:
         made = evaluator(all_failing | changes)
         return made.evaluate(session, None, at=NOW, opted_in=opted_in, sticky=held).reasons["x"]
 
-    everywhere: dict[str, Any] = {"namespace": None}
+    everywhere: dict[str, Any] = {"layer": None}
     fresh = {**everywhere, "phases": [failing | {"minBucketVersion": 0}]}
     met = {**everywhere, "phases": [failing | {"minBucketVersion": 0, "condition": {}}]}
     assert reason("", None, phases=[]) == "phase"
@@ -509,8 +515,8 @@ def test_version_1_is_read(start: str | None, end: str | None, inside: bool) -> 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"namespace": ["l", "low", 1]},
-        {"namespace": "layer"},
+        {"layer": ["l", "low", 1]},
+        {"layer": "layer"},
         {"phases": [phase("yesterday")]},
         {"phases": [phase(ranges=[[0, "one"]])]},
         {"phases": [phase(hashSeed=None)]},

@@ -77,14 +77,14 @@ def experiments(draw: st.DrawFn, key: str) -> dict[str, Any]:
     keys = [f"v{n}" for n in range(draw(st.integers(2, 5)))]
     sticky = draw(st.booleans())
     edges = sorted([draw(thousandths), draw(thousandths)])
-    namespace = st.none() if sticky else st.none() | st.tuples(ascii_texts, *map(st.just, edges)).map(list)
+    layer = st.none() if sticky else st.none() | st.tuples(ascii_texts, *map(st.just, edges)).map(list)
     return {
         "key": key,
         "hashBasis": draw(st.sampled_from(["session", "player"])),
         "hashVersion": draw(st.sampled_from([1, 2])),
         "optIn": False,
         "sticky": sticky,
-        "namespace": draw(namespace),
+        "layer": draw(layer),
         "guardrails": {},
         "params": {key: {} for key in keys},
         "overrides": draw(st.dictionaries(units.filter(bool), st.sampled_from(keys), max_size=1)),
@@ -160,7 +160,7 @@ def theirs_of(
             status="running" if in_force else "stopped",
             coverage=phase["coverage"] if phase is not None else None,
             condition=phase["condition"] if phase is not None else None,
-            namespace=document["namespace"],
+            filters=filters_of(document),
             hashAttribute=attribute,
             hashVersion=document["hashVersion"],
             meta=[{"key": key} for key in keys],
@@ -170,6 +170,15 @@ def theirs_of(
         )
     )
     return str(result.value) if result.inExperiment else None
+
+
+def filters_of(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The layer, as the package has it."""
+    if document["layer"] is None:
+        return None
+    name, low, high = document["layer"]
+    attribute = document["hashBasis"]
+    return [{"seed": f"__{name}", "ranges": [[low, high]], "hashVersion": 2, "attribute": attribute}]
 
 
 def without_peers_fields(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,7 +272,7 @@ def test_the_comparison_sees_every_outcome() -> None:
         "hashBasis": "session",
         "hashVersion": 2,
         "sticky": True,
-        "namespace": None,
+        "layer": None,
         "params": {key: {} for key in keys},
         "overrides": {"forced": "v1"},
         "phases": [phase, ended(2)],
@@ -277,4 +286,4 @@ def test_the_comparison_sees_every_outcome() -> None:
     assert theirs_of(document, {"session": "forced"}, {"e0__1": "v0"}, AT) == "v1"
     assert theirs_of(document, {"session": ""}, {}, AT) is None
     assert theirs_of(document, turn, {}, OVER) is None
-    assert theirs_of({**document, "sticky": False, "namespace": ["l", 0, 0]}, turn, {}, AT) is None
+    assert theirs_of({**document, "sticky": False, "layer": ["l", 0, 0]}, turn, {}, AT) is None

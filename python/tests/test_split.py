@@ -82,7 +82,7 @@ def hashes() -> Iterator[str]:
 
 
 def experiment(
-    key: str, version: int, weights: Sequence[float], seed: str, namespace: Any = None
+    key: str, version: int, weights: Sequence[float], seed: str, layer: Any = None
 ) -> dict[str, Any]:
     names = [f"v{n:02}" for n in range(len(weights))]
     phase = {
@@ -102,7 +102,7 @@ def experiment(
         "hashVersion": version,
         "optIn": False,
         "sticky": False,
-        "namespace": namespace,
+        "layer": layer,
         "guardrails": {},
         "params": {name: {} for name in names},
         "overrides": {},

@@ -164,7 +164,7 @@ def test_a_whole_document(version: int) -> None:
         experiment |= {**phase, "startAt": None, "stopAt": None}
     else:
         versions = {"bucketVersion": 0, "minBucketVersion": 0}
-        experiment |= {"optIn": False, "sticky": False, "namespace": None, "overrides": {}}
+        experiment |= {"optIn": False, "sticky": False, "layer": None, "overrides": {}}
         experiment |= {
             "params": {"v": {"acts": 5}},
             "phases": [{**phase, "startAt": "2020-01-01", **versions}],

@@ -705,7 +705,7 @@ select results_eq(
 );
 select is(
     awf.active_config() #> '{experiments,0}' #- '{phases,0,variations}' #- '{phases,0,startAt}' #- '{phases,1,startAt}',
-    '{"key": "early", "hashBasis": "player", "hashVersion": 1, "optIn": false, "sticky": false, "namespace": null,
+    '{"key": "early", "hashBasis": "player", "hashVersion": 1, "optIn": false, "sticky": false, "layer": null,
     "guardrails": {"maxActs": {"max": 8}, "maxChoices": {"min": 2, "max": 4}}, "overrides": {},
     "params": {"a": {"maxActs": 4}, "b": {"maxActs": 5}, "spare": {}},
     "phases": [

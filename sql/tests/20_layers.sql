@@ -212,7 +212,7 @@ select results_eq(
     $$values ('budgets', 'session', '', 0::numeric, 2, 100), ('nulls', 'session', '', 0, 0, 1000)$$, 'and list_layers() counts'
 );
 select is(
-    awf.active_config() #> '{experiments,1,namespace}', '["budgets", 0.45, 0.9]', 'the configuration has them as a namespace'
+    awf.active_config() #> '{experiments,1,layer}', '["budgets", 0.45, 0.9]', 'the configuration has them as parts of the layer'
 );
 select
     throws_ok(

@@ -580,7 +580,7 @@ select awf.create_experiment(
 );
 select is(
     awf._experiment_config((awf.get_experiment('sketch') -> 'id')::bigint, true),
-    '{"key": "sketch", "hashBasis": "session", "hashVersion": 2, "optIn": true, "sticky": true, "namespace": null,
+    '{"key": "sketch", "hashBasis": "session", "hashVersion": 2, "optIn": true, "sticky": true, "layer": null,
     "guardrails": {}, "params": {}, "overrides": {}, "phases": [
         {"phase": 1, "startAt": "-infinity", "coverage": 0.5, "hashSeed": "sketch", "condition": {},
         "bucketVersion": 0, "minBucketVersion": 0, "ranges": [[0, 0.5]], "variations": [{"key": "x", "id": null}]}

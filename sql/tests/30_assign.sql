@@ -400,7 +400,7 @@ select awf.start_experiment('high');
 create temporary table layer as
 select
     i,
-    awf.hash_unit('__budgets', 's' || i, 1) as n,
+    awf.hash_unit('__budgets', 's' || i, 2) as n,
     awf.assign('low', 's' || i) is not null as low,
     awf.assign('high', 's' || i) is not null as high
 from generate_series(1, 1000) as i;

@@ -13,7 +13,7 @@ begin
     return (
         select jsonb_build_object(
             'key', e.key, 'hashBasis', e.hash_basis, 'hashVersion', e.hash_version, 'optIn', e.opt_in, 'sticky', e.sticky,
-            'namespace', (
+            'layer', (
                 select jsonb_build_array(
                     l.key, lower(e.slots) / 1000::double precision, upper(e.slots) / 1000::double precision
                 )

@@ -17,7 +17,7 @@ $$;
 comment on function awf.active_config() is
 'What a client needs to assign units and choose params without asking the database again:
 {"version": 2, "revision": n, "knobs": {name: {"type", "min", "max"}}, "experiments": [{"key", "hashBasis", "hashVersion", "optIn",
-"sticky", "namespace": null or [layer, low, high], "guardrails": {knob: {"min", "max"}}, "params": {variation: {knob: value}},
+"sticky", "layer": null or [layer, low, high], "guardrails": {knob: {"min", "max"}}, "params": {variation: {knob: value}},
 "overrides": {unit: variation}, "phases": [{"phase", "startAt", "coverage", "hashSeed", "condition", "bucketVersion",
 "minBucketVersion", "ranges": [[low, high], ...], "variations": [{"key", "id"}, ...] in the order of the ranges}, ...]}, ...]}.
 Experiments stand in the order in which they apply. "phases" is the whole timeline, oldest first: an entry is in force from its

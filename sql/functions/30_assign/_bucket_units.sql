@@ -10,10 +10,10 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_layer constant jsonb := nullif(p_experiment -> 'namespace', 'null');
+    v_layer constant jsonb := nullif(p_experiment -> 'layer', 'null');
     v_low constant double precision := (v_layer -> 1)::double precision;
     v_high constant double precision := (v_layer -> 2)::double precision;
-    v_slots constant double precision[] := awf._hash_units('__' || (v_layer ->> 0), p_units, 1);
+    v_slots constant double precision[] := awf._hash_units('__' || (v_layer ->> 0), p_units, 2);
     v_numbers constant double precision[] := awf._hash_units(
         p_phase ->> 'hashSeed', p_units, (p_experiment -> 'hashVersion')::integer
     );

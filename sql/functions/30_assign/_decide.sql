@@ -27,7 +27,7 @@ begin
     v_variation := awf._variation_of(v_phase, p_experiment -> 'overrides' ->> v_unit);
     if v_variation is not null then
         return jsonb_build_object('reason', 'override', 'variation', v_variation);
-    elsif p_experiment -> 'namespace' <> 'null' and not awf.in_namespace(v_unit, p_experiment -> 'namespace') then
+    elsif p_experiment -> 'layer' <> 'null' and not awf._in_layer(v_unit, p_experiment -> 'layer') then
         return '{"reason": "layer"}'::jsonb;
     elsif p_experiment -> 'sticky' = 'true' then
         if awf._is_blocked(p_experiment ->> 'key', (v_phase -> 'minBucketVersion')::integer, p_sticky) then

@@ -14,7 +14,7 @@ as $$
 declare
     v_phase constant jsonb := awf._phase_at(p_experiment, p_at);
     v_basis constant text := case p_experiment ->> 'hashBasis' when 'player' then 'player hash' else 'session id' end;
-    v_layer constant jsonb := nullif(p_experiment -> 'namespace', 'null');
+    v_layer constant jsonb := nullif(p_experiment -> 'layer', 'null');
     v_forced constant text := p_experiment -> 'overrides' ->> p_unit;
 begin
     return case p_check
@@ -33,7 +33,7 @@ begin
         when 'layer' then case
             when v_layer is null then 'the experiment is in no layer'
             else format(
-                'the unit is at %s in layer "%s", and the experiment has [%s, %s)', awf.hash_unit('__' || (v_layer ->> 0), p_unit, 1),
+                'the unit is at %s in layer "%s", and the experiment has [%s, %s)', awf.hash_unit('__' || (v_layer ->> 0), p_unit, 2),
                 v_layer ->> 0, v_layer -> 1, v_layer -> 2
             )
         end

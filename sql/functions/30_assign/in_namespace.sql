@@ -1,5 +1,5 @@
--- Whether a unit falls into a part of a layer.
--- Called by assign() and turn_params(), and by anybody who wants to follow an assignment.
+-- Whether a unit falls into a namespace of GrowthBook, its older way to keep experiments apart.
+-- Called by services that share namespaces with experiments of GrowthBook; layers hash by another version, see _in_layer().
 -- Costs one FNV-1a run.
 create or replace function awf.in_namespace(p_value text, p_namespace jsonb)
 returns boolean
@@ -23,6 +23,6 @@ begin
 end;
 $$;
 comment on function awf.in_namespace(text, jsonb) is
-'Whether a unit falls into the part [low, high) of a layer, as GrowthBook''s namespaces have it; p_namespace: [layer, low, high].
+'Whether a unit falls into the part [low, high) of a namespace of GrowthBook; p_namespace: [id, low, high].
 False for NULL and for anything that is no namespace.
 Example: SELECT awf.in_namespace(''session-1'', ''["budgets", 0, 0.5]'');';

@@ -26,8 +26,8 @@ begin
     end if;
     if not awf.matches(v_phase -> 'condition', p_attributes) then
         v_share := 0;
-    elsif v_experiment -> 'namespace' <> 'null' then
-        v_share := 100 * ((v_experiment #> '{namespace,2}')::double precision - (v_experiment #> '{namespace,1}')::double precision);
+    elsif v_experiment -> 'layer' <> 'null' then
+        v_share := 100 * ((v_experiment #> '{layer,2}')::double precision - (v_experiment #> '{layer,1}')::double precision);
     end if;
     return query
     with expected as (
