@@ -2,10 +2,10 @@
 
     python -m bench.config_cache [--experiments 3,30] [--turns 5000] [--changes 20]
 
-Redis is no dependency of the project. `apt-get install redis-server` brings the peer, `--redis PATH` names another
-one; without it the peer is left out. It runs for this measurement only, on a Unix socket like PostgreSQL, and is
-asked by a client of a few lines, which is quicker than a full one. The answers that it holds have all been put there
-beforehand, so that no turn waits for the database.
+Redis is no dependency of the project. `apt-get install redis-server` brings the peer, `--redis PATH` names
+another one; without it the peer is left out. It runs for this measurement only, on a Unix socket like
+PostgreSQL, and is asked by a client of a few lines, which is quicker than a full one. The answers that it holds
+were put there beforehand, so that no turn waits for the database.
 
 Prints Markdown tables. The servers are temporary ones.
 """
@@ -153,12 +153,10 @@ class Ways:
         return ways
 
 
-def create_experiments(connection: Connection, count: int) -> None:
-    """As many as that; three of them set the knobs, the others have params of no knob in common."""
-    have = connection.execute("select count(*) from awf.experiments").fetchone()
-    assert have is not None
+def create_experiments(connection: Connection, numbers: range) -> None:
+    """The first ones set a knob each, the others none: knobs of their own would have to be made for them."""
     halves = Jsonb([{"variation": "a", "percent": 50}, {"variation": "b", "percent": 50}])
-    for n in range(have[0], count):
+    for n in numbers:
         key = f"experiment-{n}"
         params = dict([list(DEFAULTS.items())[n]]) if n < len(DEFAULTS) else {}
         connection.execute("select awf.create_experiment(%s, %s, %s, 'session')", [key, key, halves])
@@ -227,8 +225,10 @@ def main() -> None:
         servers.create_template(server)
         dsn = server.dsn_of(servers.TEMPLATE, "t_admin")
         with psycopg.connect(dsn, autocommit=True) as connection:
+            running = 0
             for count in map(int, arguments.experiments.split(",")):
-                create_experiments(connection, count)
+                create_experiments(connection, range(running, count))
+                running = count
                 measure(Ways(connection, peer, units), units, count)
             measure_news(connection, dsn, arguments.changes)
 

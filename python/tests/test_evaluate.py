@@ -109,6 +109,7 @@ def test_namespace_vectors(cases: Any) -> None:
 def test_a_layer_is_a_filter_of_the_original() -> None:
     for number, (low, high) in product(range(200), [(0, 0.3), (0.3, 1), (0.999, 1)]):
         n = growthbook.gbhash("__l", f"u{number}", 2)
+        assert n is not None
         made = evaluator(experiment(layer=["l", low, high])).evaluate(f"u{number}", None, at=NOW)
         assert made.reasons == {"x": "assigned" if low <= n < high else "layer"}
 

@@ -26,6 +26,7 @@ from typing import Any
 import psycopg
 import pytest
 from growthbook import Experiment, GrowthBook
+from growthbook.common_types import Filter
 from growthbook.growthbook import InMemoryStickyBucketService
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -172,13 +173,13 @@ def theirs_of(
     return str(result.value) if result.inExperiment else None
 
 
-def filters_of(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def filters_of(document: Mapping[str, Any]) -> list[Filter] | None:
     """The layer, as the package has it."""
     if document["layer"] is None:
         return None
     name, low, high = document["layer"]
     attribute = document["hashBasis"]
-    return [{"seed": f"__{name}", "ranges": [[low, high]], "hashVersion": 2, "attribute": attribute}]
+    return [{"seed": f"__{name}", "ranges": [(low, high)], "hashVersion": 2, "attribute": attribute}]
 
 
 def without_peers_fields(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(96);
+select plan(100);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -125,6 +125,7 @@ insert into calls values
 ('advance_ramp', $$select awf.advance_ramp('awf-default-test')$$),
 ('analytics_stats', 'select awf.analytics_stats()'),
 ('assign', $$select awf.assign('awf-default-test', 's')$$),
+('assign_many', $$select awf.assign_many('awf-default-test', '{s}')$$),
 ('backfill', $$select awf.backfill('2025-01-01', '2025-01-02')$$),
 ('create_experiment', $$select awf.create_experiment('e', 'E')$$),
 ('create_from_template', $$select awf.create_from_template('token-budget', 'e')$$),
@@ -135,6 +136,7 @@ insert into calls values
 ('delete_template', $$select awf.delete_template('t')$$),
 ('delete_variation', $$select awf.delete_variation('awf-default-test', 'control')$$),
 ('dimension_ids', $$select awf.dimension_ids('world', '{w}')$$),
+('explain_assignment', $$select awf.explain_assignment('awf-default-test', 's')$$),
 ('grant_usage', $$select awf.grant_usage('pgtap_nobody', 'reader')$$),
 ('hash_player', $$select awf.hash_player('p')$$),
 ('ingest_batch', 'select awf.ingest_batch()'),
@@ -153,12 +155,14 @@ insert into calls values
 ('set_player_hash_key', $$select awf.set_player_hash_key('0123456789abcdef')$$),
 ('set_ramp', $$select awf.set_ramp('awf-default-test', '[]')$$),
 ('set_setting', $$select awf.set_setting('hash_basis', '"player"')$$),
+('simulate_assignment', $$select awf.simulate_assignment('awf-default-test', 10)$$),
 ('start_experiment', $$select awf.start_experiment('awf-default-test')$$),
 ('stop_experiment', $$select awf.stop_experiment('awf-default-test')$$),
 ('turn_params', $$select awf.turn_params('s', null)$$),
 ('update_experiment', $$select awf.update_experiment('awf-default-test', '{}')$$),
 ('update_variation', $$select awf.update_variation('awf-default-test', 'control', '{}')$$),
-('variation_numbers', $$select awf.variation_numbers('{awf-default-test/control}')$$);
+('variation_numbers', $$select awf.variation_numbers('{awf-default-test/control}')$$),
+('verify_assignments', $$select awf.verify_assignments('awf-default-test')$$);
 select results_eq(
     'select function_name from calls order by function_name collate "C"',
     'select function_name from awf._definers() order by function_name collate "C"',

@@ -118,7 +118,8 @@ as $$
     where c.name ~ '^_' and pg_temp.attempt(p_role, c.statement) is distinct from '42501'
         -- What matches() and hash_unit() are made of: pure functions, which read no table.
         and c.name <> all (array[
-            '_as_list', '_as_object', '_fnv1a_add', '_fnv1a_add8', '_fnv1a_wide', '_attribute_at', '_compare_texts', '_compare_values', '_condition_fault', '_entries_fault', '_fold_case',
+            '_as_list', '_as_object', '_fnv1a_add', '_fnv1a_add8', '_fnv1a_wide', '_attribute_at',
+            '_compare_texts', '_compare_values', '_condition_fault', '_entries_fault', '_fold_case',
             '_group_members', '_in_list', '_list_fault', '_meets_all', '_meets_any', '_meets_condition', '_meets_element',
             '_meets_operator', '_meets_value', '_meets_version', '_number_of', '_operator_fault', '_order_holds',
             '_regex_fault', '_repeat_bound', '_same_value', '_scalars_fault', '_tests_value', '_to_double', '_value_fault',
@@ -130,8 +131,10 @@ select
     results_eq(
         format('select pg_temp.private_functions_of(%L)', r.role),
         array[
-            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_expected_percent', '_experiment_document',
-            '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of', '_now', '_phases_document',
+            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_expected_percent',
+            '_experiment_document',
+            '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of',
+            '_now', '_phases_document',
             '_present_coverage', '_report_range_notice', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
