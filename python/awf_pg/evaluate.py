@@ -1,7 +1,8 @@
 """Assignment and turn parameters, evaluated from the configuration document without a database.
 
-Hash, weights, ranges, layers (its filters) and sticky assignments are GrowthBook's. `Evaluator` gives the answer of `awf.turn_params()` for every input. What does not depend on the turn is worked out once:
-values and conditions when the document arrives, and the phases in force when a turn first asks about a time.
+Hash, weights, ranges, layers (its filters) and sticky assignments are GrowthBook's. `Evaluator` gives the
+answer of `awf.turn_params()` for every input. What does not depend on the turn is worked out once: values and
+conditions when the document arrives, and the phases in force when a turn first asks about a time.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 create or replace function awf._find_experiment(p_key text)
 returns bigint
 language plpgsql
-volatile
-parallel unsafe
+stable
+parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
