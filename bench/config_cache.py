@@ -1,11 +1,11 @@
 """What it costs a turn to know its configuration: from the client's memory, from Redis, from the database.
 
-    python -m bench.config_cache [--experiments 3,30] [--turns 5000] [--changes 20]
+    python -m bench.config_cache [--experiments 3,30] [--turns 1000] [--rounds 5] [--changes 20]
 
 Redis is no dependency of the project. `apt-get install redis-server` brings the peer, `--redis PATH` names
-another one; without it the peer is left out. It runs for this measurement only, on a Unix socket like
-PostgreSQL, and is asked by a client of a few lines, which is quicker than a full one. The answers that it holds
-were put there beforehand, so that no turn waits for the database.
+another one; without it the peer is left out. It runs for this measurement only, on a Unix socket just like
+PostgreSQL, and is asked by a client of a few lines, which is quicker than a full one. Its answers were put
+there beforehand, so that no turn waits for the database.
 
 Prints Markdown tables. The servers are temporary ones.
 """
@@ -165,29 +165,37 @@ def create_experiments(connection: Connection, numbers: range) -> None:
         connection.execute("select awf.start_experiment(%s)", [key])
 
 
-def measure(ways: Ways, units: list[str], count: int) -> None:
-    print(f"\n{count} running experiments, a document of {ways.size:,} bytes, {len(units):,} turns")
-    print("\n| a turn's params | us, p50 | us, p99 | ratio |\n|---|---|---|---|")
+def measure(ways: Ways, units: list[str], count: int, rounds: int) -> None:
     expected = [json.loads(json.dumps(ways.from_memory(unit))) for unit in units]
-    first = None
-    for name, way in ways.of_a_turn().items():
-        taken = []
-        for unit, answer in zip(units, expected, strict=True):
-            began = time.perf_counter()
-            given = way(unit)
-            taken.append((time.perf_counter() - began) * 1e6)
-            assert given == answer, name
-        cuts = statistics.quantiles(taken, n=100)
-        first = first or cuts[49]
-        print(f"| {name} | {cuts[49]:,.0f} | {cuts[98]:,.0f} | {cuts[49] / first:,.1f} |")
+    # One after the other in each round, so that what disturbs disturbs all; the ratio is of the same round.
+    taken: dict[str, list[list[float]]] = {name: [] for name in ways.of_a_turn()}
+    for _ in range(rounds):
+        for name, way in ways.of_a_turn().items():
+            taken[name].append([])
+            for unit, answer in zip(units, expected, strict=True):
+                began = time.perf_counter()
+                given = way(unit)
+                taken[name][-1].append((time.perf_counter() - began) * 1e6)
+                assert given == answer, name
+    first = [statistics.median(some) for some in next(iter(taken.values()))]
+    print(
+        f"\n{count} running experiments, a document of {ways.size:,} bytes, {rounds} x {len(units):,} turns"
+    )
+    print("\n| a turn's params | us, p50 | us, p99 | ratio |\n|---|---|---|---|")
+    for name, measured in taken.items():
+        cuts = statistics.quantiles([one for some in measured for one in some], n=100)
+        ratio = statistics.median(
+            statistics.median(some) / one for some, one in zip(measured, first, strict=True)
+        )
+        print(f"| {name} | {cuts[49]:,.0f} | {cuts[98]:,.0f} | {ratio:,.1f} |")
     print("\n| the document, once a minute | ms |\n|---|---|")
     for title, fetch in ways.of_a_minute().items():
-        taken = []
+        fetched = []
         for _ in range(100):
             began = time.perf_counter()
             fetch()
-            taken.append((time.perf_counter() - began) * 1e3)
-        print(f"| {title} | {statistics.median(taken):.2f} |")
+            fetched.append((time.perf_counter() - began) * 1e3)
+        print(f"| {title} | {statistics.median(fetched):.2f} |")
 
 
 def measure_news(connection: Connection, dsn: str, changes: int) -> None:
@@ -214,7 +222,8 @@ def measure_news(connection: Connection, dsn: str, changes: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What it costs a turn to know its configuration.")
     parser.add_argument("--experiments", default="3,30", help="how many run, one measurement each, rising")
-    parser.add_argument("--turns", type=int, default=5000)
+    parser.add_argument("--turns", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--changes", type=int, default=20)
     parser.add_argument("--redis", default=shutil.which("redis-server"), help="the program redis-server")
     arguments = parser.parse_args()
@@ -229,7 +238,7 @@ def main() -> None:
             for count in map(int, arguments.experiments.split(",")):
                 create_experiments(connection, range(running, count))
                 running = count
-                measure(Ways(connection, peer, units), units, count)
+                measure(Ways(connection, peer, units), units, count, arguments.rounds)
             measure_news(connection, dsn, arguments.changes)
 
 

@@ -161,6 +161,7 @@ def test_a_condition_behind_the_functions_back_never_raises(
     with connection.transaction(force_rollback=True):
         connection.execute("update awf.experiments set status = 'running', start_at = '2025-01-01'")
         connection.execute("update awf.experiments set condition = %s", [Jsonb({"a": condition})])
+        connection.execute("select awf._write_timeline(id, start_at) from awf.experiments")
         row = connection.execute(
             "select awf.assign('awf-default-test', 's', p_attributes => %s),"
             " awf.turn_params('s', null, p_attributes => %s) #>> '{exposures,0,variation}'",

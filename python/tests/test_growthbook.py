@@ -27,13 +27,14 @@ import psycopg
 import pytest
 from growthbook import Experiment, GrowthBook
 from growthbook.common_types import Filter
+from growthbook.core import inNamespace
 from growthbook.growthbook import InMemoryStickyBucketService
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from awf_pg.conditions import Condition
-from awf_pg.evaluate import Evaluator, bucket_ranges, choose_variation, hash_unit
+from awf_pg.evaluate import Evaluator, bucket_ranges, choose_variation, hash_unit, in_namespace
 from tests import scale, servers
 from tests.conditions import attributes, conditions_of, shared_operators
 
@@ -254,6 +255,17 @@ def test_the_package_gives_the_same_bucket(
     assert row == (n, choose_variation(n, ranges))
     if result.inExperiment:
         assert result.bucket == n
+
+
+@given(ascii_texts, ascii_texts, thousandths, thousandths)
+@settings(max_examples=scale.examples(5000))
+def test_the_package_has_the_same_namespaces(
+    connection: Connection, name: str, unit: str, low: float, high: float
+) -> None:
+    theirs = inNamespace(unit, (name, low, high))
+    assert in_namespace(unit, [name, low, high]) == theirs
+    row = connection.execute("select awf.in_namespace(%s, %s)", [unit, Jsonb([name, low, high])]).fetchone()
+    assert row == (theirs,)
 
 
 def test_the_comparison_sees_every_outcome() -> None:
