@@ -147,8 +147,9 @@ class ConfigCache:
         if new:
             count = len(document["experiments"])
             _log.info("configuration revision %d, %d running experiments", evaluator.revision, count)
-            if self._file is not None:
-                self._file.save(document)
+        # Each time: a copy that was lost, or could not be written, is there again, and says how old it is.
+        if self._file is not None:
+            self._file.save(document)
 
     def _start_from(self, file: ConfigFile) -> None:
         try:

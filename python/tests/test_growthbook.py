@@ -19,7 +19,7 @@ What cannot be compared, and why:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -196,6 +196,34 @@ def comparable(config: tuple[dict[str, Any], ...], given_attributes: Mapping[str
     )
 
 
+def agree(
+    connection: Connection,
+    config: Sequence[dict[str, Any]],
+    session: str | None,
+    player: str | None,
+    given_attributes: Mapping[str, Any],
+    sticky: Mapping[str, str],
+    at: datetime,
+) -> dict[str, str]:
+    """Evaluate in all three ways; the variations that they all give."""
+    # In GrowthBook the units are attributes like any other.
+    turn = {**given_attributes, "session": session, "player": player}
+    theirs = {one["key"]: theirs_of(one, turn, sticky, at) for one in config}
+    shown = [without_peers_fields(one) for one in config]
+    document = {"version": 2, "revision": 1, "knobs": {}, "experiments": shown}
+    ours = Evaluator(document).evaluate(session, player, {}, turn, at, sticky=sticky)
+    in_python = {one["experiment"]: one["variation"] for one in [*ours.exposures, *ours.forced]}
+    assert in_python == {key: variation for key, variation in theirs.items() if variation is not None}
+    row = connection.execute(
+        "select awf._evaluate(%s, %s, %s, '{}', %s, %s, null, %s)",
+        [Jsonb(document), session, player, Jsonb(turn), at, Jsonb(sticky)],
+    ).fetchone()
+    assert row is not None
+    in_sql = {one["experiment"]: one["variation"] for one in [*row[0]["exposures"], *row[0]["forced"]]}
+    assert in_sql == in_python
+    return in_python
+
+
 @given(configs, units | st.none(), units | st.none(), attributes, kept, moments)
 @settings(max_examples=scale.examples(5000))
 def test_the_package_gives_the_same_variations(
@@ -207,23 +235,48 @@ def test_the_package_gives_the_same_variations(
     sticky: dict[str, str],
     at: datetime,
 ) -> None:
-    if not comparable(config, given_attributes):
-        return
-    # In GrowthBook the units are attributes like any other.
-    turn = {**given_attributes, "session": session, "player": player}
-    theirs = {one["key"]: theirs_of(one, turn, sticky, at) for one in config}
-    shown = [without_peers_fields(one) for one in config]
-    document = {"version": 2, "revision": 1, "knobs": {}, "experiments": shown}
-    ours = Evaluator(document).evaluate(session, player, {}, turn, at, sticky=sticky)
-    given_by_python = {one["experiment"]: one["variation"] for one in [*ours.exposures, *ours.forced]}
-    assert given_by_python == {key: variation for key, variation in theirs.items() if variation is not None}
-    row = connection.execute(
-        "select awf._evaluate(%s, %s, %s, '{}', %s, %s, null, %s)",
-        [Jsonb(document), session, player, Jsonb(turn), at, Jsonb(sticky)],
-    ).fetchone()
-    assert row is not None
-    in_sql = {one["experiment"]: one["variation"] for one in [*row[0]["exposures"], *row[0]["forced"]]}
-    assert in_sql == given_by_python
+    if comparable(config, given_attributes):
+        agree(connection, config, session, player, given_attributes, sticky, at)
+
+
+@given(ascii_texts, st.sampled_from([1, 2]), st.sampled_from(["low", "high", "layer low", "layer high"]))
+@settings(max_examples=scale.examples(1000))
+def test_the_package_cuts_at_the_same_edges(
+    connection: Connection, unit: str, version: int, edge: str
+) -> None:
+    """A unit right on an edge, which chance would bring once in thousands of examples."""
+    n, place = hash_unit("s", unit, version), hash_unit("__l", unit, 2)
+    assert n is not None
+    assert place is not None
+    weights = {"low": [n, 1 - n], "high": [1 - n, n]}.get(edge, [0.5, 0.5])
+    layer = {"layer low": ["l", place, 1], "layer high": ["l", 0, place]}.get(edge)
+    # With this coverage a first range of 1 - n ends at n, as far as floats go.
+    coverage = n / (1 - n) if edge == "high" and n <= 0.5 else 1
+    keys = ["v0", "v1"]
+    phase = {
+        **ended(0),
+        "coverage": coverage,
+        "ranges": [list(pair) for pair in bucket_ranges(2, coverage, weights)],
+        "variations": [{"key": key, "id": None} for key in keys],
+        "weights": weights,
+    }
+    document = {
+        "key": "e0",
+        "hashBasis": "session",
+        "hashVersion": version,
+        "optIn": False,
+        "sticky": False,
+        "layer": layer,
+        "guardrails": {},
+        "params": {key: {} for key in keys},
+        "overrides": {},
+        "phases": [phase, ended(2)],
+    }
+    given_variations = agree(connection, [document], unit, None, {}, {}, AT)
+    if edge == "low":
+        assert given_variations == {"e0": "v1"}
+    elif edge.startswith("layer"):
+        assert bool(given_variations) == (edge == "layer low")
 
 
 @given(ascii_texts, ascii_texts, st.sampled_from([1, 2]), shares, thousandths)

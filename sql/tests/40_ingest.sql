@@ -718,8 +718,7 @@ select
     awf.start_experiment('g');
 select
     pg_temp.clock('2025-01-16 12:00+00'),
-    awf.open_phase('g', '{"allocations": [{"variation": "a", "percent": 100}]}'),
-    awf.delete_variation('g', 'b');
+    awf.open_phase('g', '{"allocations": [{"variation": "a", "percent": 100}]}');
 select
     pg_temp.clock('2025-01-18 00:00+00'),
     awf.open_phase('g'),

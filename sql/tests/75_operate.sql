@@ -67,7 +67,7 @@ insert into expected values
 ('equal_weights', 'reader analyst writer admin'), ('bucket_ranges', 'reader analyst writer admin'),
 ('choose_variation', 'reader analyst writer admin'), ('matches', 'reader analyst writer admin'),
 ('in_namespace', 'reader analyst writer admin'), ('sticky_assignments', 'reader analyst writer admin'),
-('active_config', 'reader analyst writer admin'), ('assign', 'reader analyst writer admin'),
+('active_config', 'analyst writer admin'), ('assign', 'reader analyst writer admin'),
 ('list_experiments', 'reader analyst admin'), ('get_experiment', 'reader analyst admin'),
 ('list_variations', 'reader analyst admin'), ('experiment_report', 'reader analyst admin'),
 ('analytics_stats', 'reader analyst admin'),

@@ -65,6 +65,8 @@ def phase(
         "hashSeed": seed,
     }
     changes = {name: value for name, value in given.items() if value is not None}
+    if not changes and previous is None:
+        raise click.UsageError("Nothing would change: give --allocation, --condition, --seed or --previous.")
     document = api.open_phase(key, changes, previous, revision)
     if fmt == "json":
         output.write_document(document)

@@ -8,11 +8,14 @@ stable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $$
 begin
     return (
         select jsonb_strip_nulls(jsonb_build_object('hypothesis', e.hypothesis)) || jsonb_build_object(
-            'allocations', e.allocations, 'guardrails', e.guardrails, 'condition', e.condition, 'coverage', e.coverage,
+            'allocations', e.allocations, 'guardrails', e.guardrails, 'condition', e.condition, 'coverage',
+            -- A timed plan is not kept, but where it leads is.
+            case when e.ramp #>> '{0,at}' is null then e.coverage else (e.ramp #> '{-1,coverage}')::double precision end,
             'ramp', case when e.ramp #>> '{0,at}' is null then e.ramp else '[]' end,
             'hashBasis', e.hash_basis, 'optIn', e.opt_in, 'sticky', e.sticky, 'tags', e.tags,
             'variations', (

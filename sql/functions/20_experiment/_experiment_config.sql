@@ -8,6 +8,7 @@ stable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $$
 begin
     return (

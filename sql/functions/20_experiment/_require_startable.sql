@@ -15,11 +15,13 @@ begin
     select
         e.key,
         case
+            when e.status = 'running' and e.stop_at <= awf._now() then 'has ended'
             when e.status = 'running' then 'is running already'
             when e.allocations = '[]'::jsonb then 'has no allocations'
             when e.status = 'draft' and e.stop_at <= awf._now() then 'has its stop_at in the past'
         end as fault,
         case
+            when e.status = 'running' and e.stop_at <= awf._now() then 'Give it a later stopAt, or null: then it runs on.'
             when e.status = 'running' then 'There is nothing to do.'
             else 'Change it with awf.update_experiment() (awf-pg experiment update) first.'
         end as hint

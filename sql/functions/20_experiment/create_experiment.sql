@@ -23,8 +23,8 @@ begin
     perform awf._lock_configuration();
     perform awf._check_key('an experiment', p_key);
     perform awf._require_setting_names(p_settings);
-    insert into awf.experiments (key, name, hash_basis, hash_seed)
-    values (p_key, p_key, awf._default_basis(p_settings ->> 'layer'), p_key)
+    insert into awf.experiments (key, name, hash_basis, hash_seed, bucket_version)
+    values (p_key, p_key, awf._default_basis(p_settings ->> 'layer'), p_key, awf._next_bucket_version(p_key))
     on conflict (key) do nothing;
     if not found then
         raise exception using

@@ -15,9 +15,9 @@ begin
     perform awf._require_safe_owner();
     perform awf._require_variation(p_experiment_key, p_variation_key);
     if exists (
-        select from awf.experiments as e
-        where e.id = v_experiment_id and e.status <> 'draft'
-            and e.allocations @> jsonb_build_array(jsonb_build_object('variation', p_variation_key))
+        select from awf.experiment_phases as p
+        where p.experiment_id = v_experiment_id
+            and p.allocations @> jsonb_build_array(jsonb_build_object('variation', p_variation_key))
     ) then
         raise exception using
             errcode = 'WF106',

@@ -18,6 +18,9 @@ begin
     perform awf._require_safe_owner();
     perform awf._require_object(format('changes of experiment "%s"', p_key), p_changes);
     v_changes := awf._changed_fields(p_key, p_changes);
+    if v_changes = '{}' then
+        return awf._experiment_document(p_key);
+    end if;
     perform awf._require_changeable(p_key, v_changes);
     v_changes := awf._settle_coverage(p_key, v_changes);
     perform awf._change_experiment(p_key, v_changes);

@@ -46,7 +46,8 @@ begin
             from jsonb_array_elements(p_experiment -> 'phases') as t
         ) as p on o.phase = p.phase
         where v_sticky and x.experiment_id = p_experiment_id and x.phase = v_phase
-            and (o.first_ts, o.event_id) < (x.first_ts, x.event_id)
+            -- A client that is late for a phase does not know what the unit was given in it.
+            and o.phase < x.phase and (o.first_ts, o.event_id) < (x.first_ts, x.event_id)
         group by x.unit_id
     ) as k on b.unit_id = k.unit_id;
 end;

@@ -1,6 +1,6 @@
 -- Cuts [0, 1) into one range per variation, as the GrowthBook SDKs do.
 -- Called when a configuration is built.
--- Costs nothing to speak of.
+-- Costs nothing to speak of. Numbers become JSON with all their digits, whatever the caller's setting says.
 create or replace function awf.bucket_ranges(p_variations integer, p_coverage double precision, p_weights double precision[])
 returns jsonb
 language plpgsql
@@ -8,6 +8,7 @@ immutable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $$
 declare
     v_coverage constant double precision := least(greatest(coalesce(p_coverage, 1), 0), 1);

@@ -26,14 +26,14 @@ as $$
     cross join (
         values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
         ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('_count_units'), ('_expected_percent'), ('experiment_report'),
-        ('analytics_stats'), ('assign'), ('active_config'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates'),
+        ('analytics_stats'), ('assign'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates'),
         ('_experiment_state'), ('_phases_document'), ('_coverage_at'), ('_present_coverage'), ('_find_layer'), ('_free_slots'), ('_holdout_of')
     ) as f (name)
     union all
     select k.kind, f.name
     from (values ('analyst'), ('admin')) as k (kind)
     cross join (
-        values ('assign_many'), ('explain_assignment'), ('simulate_assignment'), ('verify_assignments'), ('list_overrides')
+        values ('active_config'), ('assign_many'), ('explain_assignment'), ('simulate_assignment'), ('verify_assignments'), ('list_overrides')
     ) as f (name)
     union all
     select k.kind, f.name
