@@ -811,8 +811,9 @@ select awf.open_phase('past', '{"allocations": [{"variation": "a", "percent": 10
 select throws_ok($$select awf.delete_variation('past', 'b')$$, 'WF106', null, 'a variation of an earlier phase stays');
 create temporary table document as select awf.get_experiment('past') as d;
 select is(
-    (awf.update_experiment('past', (select d || '{"state": "draft"}' from document), (select (d -> 'revision')::bigint from document)))
-    -> 'revision', (select d -> 'revision' from document), 'a document that changes nothing leaves the revision'
+    awf.update_experiment(
+        'past', (select d || '{"state": "draft"}' from document), (select (d -> 'revision')::bigint from document)
+    ) -> 'revision', (select d -> 'revision' from document), 'a document that changes nothing leaves the revision'
 );
 set local extra_float_digits = -13;
 select is(

@@ -860,7 +860,7 @@ select awf.create_variation('model', 'a', '{"maxActs": 3}');
 select is(
     awf.save_template('saved', 'model') - 'createdAt',
     '{"key": "saved", "description": "Model", "builtIn": false, "definition": {
-    "allocations": [{"variation": "a", "percent": 100}], "guardrails": {}, "condition": {"locale": "de-DE"}, "coverage": 1,
+    "allocations": [{"variation": "a", "percent": 100}], "guardrails": {}, "condition": {"locale": "de-DE"}, "coverage": 0.5,
     "ramp": [], "hashBasis": "player", "optIn": false, "sticky": true, "tags": ["t"], "variations": {"a": {"maxActs": 3}}}}',
     'a template keeps what makes the experiment, and nothing of its own'
 );
@@ -879,9 +879,9 @@ from (
 ) as t (key, experiment, code, message);
 select is(
     awf.create_from_template('saved', 'copy', 'Model')
-    - array['id', 'key', 'hashSeed', 'owner', 'ramp', 'revision', 'createdAt', 'updatedAt', 'variations'],
+    - array['id', 'key', 'hashSeed', 'owner', 'ramp', 'coverage', 'revision', 'createdAt', 'updatedAt', 'variations'],
     awf.get_experiment('model')
-    - array['id', 'key', 'hashSeed', 'owner', 'ramp', 'revision', 'createdAt', 'updatedAt', 'variations'],
+    - array['id', 'key', 'hashSeed', 'owner', 'ramp', 'coverage', 'revision', 'createdAt', 'updatedAt', 'variations'],
     'what is made from it is like the experiment'
 );
 select throws_ok(

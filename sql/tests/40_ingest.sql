@@ -741,8 +741,8 @@ from (
     ('a', '2025-02-01 00:00+00', 'a of phase 3', 'to this day'),
     ('a', '2024-12-01 00:00+00', 'a of phase 1', 'earlier than the start: the first phase'),
     ('a', '-infinity', 'a of phase 1', 'at the beginning of time'),
-    ('b', '2025-01-11 00:00+00', 'b of phase 1', 'known in its phase, though it is gone by now'),
-    ('b', '2025-01-18 00:00+00', null, 'not in the phase that lacks it'),
+    ('b', '2025-01-11 00:00+00', 'b of phase 1', 'the phase in force'),
+    ('b', '2025-01-18 00:00+00', 'b of phase 3', 'numbered in a phase that gives it no units'),
     ('c', '2025-01-18 00:00+00', 'c of phase 3', 'a variation that came with the phase'),
     ('c', '2025-01-11 00:00+00', null, 'and was not there before')
 ) as n (variation, ts, name, what);
@@ -758,7 +758,7 @@ select results_eq(
     ('g/a', null, 'a of phase 1'), ('g/a', '2025-01-10 00:00+00', 'a of phase 1'), ('g/a', '2025-01-16 12:00+00', 'a of phase 2'),
     ('g/a', '2025-01-18 00:00+00', 'a of phase 3'),
     ('g/b', null, 'b of phase 1'), ('g/b', '2025-01-10 00:00+00', 'b of phase 1'), ('g/b', '2025-01-16 12:00+00', 'b of phase 2'),
-    ('g/b', '2025-01-18 00:00+00', null),
+    ('g/b', '2025-01-18 00:00+00', 'b of phase 3'),
     ('g/c', null, null), ('g/c', '2025-01-10 00:00+00', null), ('g/c', '2025-01-16 12:00+00', null),
     ('g/c', '2025-01-18 00:00+00', 'c of phase 3')$$,
     'variation_numbers() tells the numbers of all phases, and from when on'
@@ -803,8 +803,8 @@ select results_eq(
 select throws_ok(
     format(
         'select awf.record_turn(%L)',
-        pg_temp.event('{"ts": "2025-01-19T00:00:00Z", "experiment_key": "g", "variation_key": "b"}')
-    ), 'WF201', 'event refused: unknown_variation: experiment "g" has no variation "b"',
+        pg_temp.event('{"ts": "2025-01-17T00:00:00Z", "experiment_key": "g", "variation_key": "c"}')
+    ), 'WF201', 'event refused: unknown_variation: experiment "g" has no variation "c"',
     'a variation that the phase lacks is refused'
 );
 delete from awf.turn_events;

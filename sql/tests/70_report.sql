@@ -347,7 +347,8 @@ select is(
 );
 select is((awf.analytics_stats() #>> '{batches,oldestWaiting}')::timestamptz, now(), 'the oldest waiting batch has its time');
 select is(
-    awf.analytics_stats() -> 'revision', awf.active_config() -> 'revision', 'the revision is that of the configuration'
+    awf.analytics_stats() -> 'revision', (select to_jsonb(c.revision) from awf.config_state as c),
+    'the revision is that of the configuration'
 );
 reset role;
 
