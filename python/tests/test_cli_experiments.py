@@ -598,7 +598,7 @@ def test_reports_by_phase(running: Cli) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("experiment", "phase"), ("experiment", "phases"), ("experiment", "ramp", "--clear"),
+        ("experiment", "phase", "--seed", "s"), ("experiment", "phases"), ("experiment", "ramp", "--clear"),
         ("experiment", "advance"), ("experiment", "overrides"), ("experiment", "simulate"),
         ("experiment", "verify"), ("experiment", "update", "--name", "n"), ("experiment", "stop"),
     ],
@@ -612,9 +612,9 @@ def test_who_may(running: Cli, db: str) -> None:
     ok(running("experiment", "override", KEY, "qa-1", "control"))
     ok(running("layer", "create", "budgets"))
     everyone = ("experiment list", f"experiment show {KEY}", f"experiment phases {KEY}", "layer list",
-                "layer show budgets", "template list", "template show token-budget", "config",
+                "layer show budgets", "template list", "template show token-budget",
                 f"assign {KEY} --session s")  # fmt: skip
-    analysts = (f"experiment overrides {KEY}", f"experiment simulate {KEY}", f"experiment verify {KEY}",
+    analysts = ("config", f"experiment overrides {KEY}", f"experiment simulate {KEY}", f"experiment verify {KEY}",
                 f"assign {KEY} --session s --explain", f"assign-many {KEY}")  # fmt: skip
     admins = (f"experiment phase {KEY} --seed s", f"experiment advance {KEY}",
               f"experiment override {KEY} unit control", f"experiment ramp {KEY} --clear",

@@ -1,6 +1,6 @@
 -- Experiments and variations: every refusal first, then their life from draft to deletion.
 begin;
-select plan(239);
+select plan(240);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/New_York'; -- times must not depend on it
@@ -814,6 +814,13 @@ select is(
     awf.update_experiment(
         'past', (select d || '{"state": "draft"}' from document), (select (d -> 'revision')::bigint from document)
     ) -> 'revision', (select d -> 'revision' from document), 'a document that changes nothing leaves the revision'
+);
+select awf.stop_experiment('past');
+select awf.delete_experiment('past');
+select awf.create_experiment('past', 'Past, again');
+select is(
+    (select e.bucket_version from awf.experiments as e where e.key = 'past'), 2,
+    'an experiment of a used key begins with sticky assignments of a version that the two phases before it did not have'
 );
 set local extra_float_digits = -13;
 select is(
