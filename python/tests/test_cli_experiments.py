@@ -615,7 +615,8 @@ def test_who_may(running: Cli, db: str) -> None:
                 "layer show budgets", "template list", "template show token-budget",
                 f"assign {KEY} --session s")  # fmt: skip
     analysts = ("config", f"experiment overrides {KEY}", f"experiment simulate {KEY}",
-                f"experiment verify {KEY}", f"assign {KEY} --session s --explain", f"assign-many {KEY}")  # fmt: skip
+                f"experiment verify {KEY}", f"assign {KEY} --session s --explain",
+                f"assign-many {KEY}")  # fmt: skip
     admins = (f"experiment phase {KEY} --seed s", f"experiment advance {KEY}",
               f"experiment override {KEY} unit control", f"experiment ramp {KEY} --clear",
               f"template save mine {KEY}", "layer create mine")  # fmt: skip
