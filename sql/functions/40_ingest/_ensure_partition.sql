@@ -18,13 +18,21 @@ begin
         perform awf._check_window(p_day);
         perform from awf.locks as l where l.name = 'partitions' for update;
         if awf._partition_of(v_name) is null then
-            -- Not CREATE ... PARTITION OF, which locks out every reader and writer of turn_events.
-            execute format('create table awf.%I (like awf.turn_events including all)', v_name);
-            execute format(
-                'alter table awf.turn_events attach partition awf.%I for values from (%L) to (%L)',
-                v_name, p_day::timestamp at time zone 'UTC', (p_day + 1)::timestamp at time zone 'UTC'
-            );
-            perform awf._protect_partition(format('awf.%I', v_name)::regclass);
+            begin
+                -- Not CREATE ... PARTITION OF, which locks out every reader and writer of turn_events.
+                execute format('create table awf.%I (like awf.turn_events including all)', v_name);
+                execute format(
+                    'alter table awf.turn_events attach partition awf.%I for values from (%L) to (%L)',
+                    v_name, p_day::timestamp at time zone 'UTC', (p_day + 1)::timestamp at time zone 'UTC'
+                );
+                perform awf._protect_partition(format('awf.%I', v_name)::regclass);
+            exception
+                when duplicate_table then
+                    -- Whoever had the lock before has made it, and what this session knew of the catalogue was a moment old.
+                    if awf._partition_of(v_name) is null then
+                        raise;
+                    end if;
+            end;
         end if;
     end if;
     return awf._partition_of(v_name);
