@@ -312,6 +312,27 @@ class Api:
     def record_turns(self, turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return self._rows("record_turns", _json(turns))[0]
 
+    def record_lines(self, lines: str) -> dict[str, Any]:
+        return self._rows("record_lines", lines)[0]
+
+    def retry_rejected(self, reason: str | None = None, limit: int | None = None) -> dict[str, Any]:
+        return self._rows("retry_rejected", p_reason=reason, p_limit=limit)[0]
+
+    def open_source(self, name: str, digest: str) -> datetime:
+        opened: datetime = self._value("open_source", name, digest)
+        return opened
+
+    def close_source(self, name: str, digest: str) -> None:
+        self._rows("close_source", name, digest)
+
+    # Erasure
+
+    def forget_player(self, player_hash: str) -> dict[str, Any]:
+        return self._rows("forget_player", player_hash)[0]
+
+    def reapply_erasures(self) -> dict[str, Any]:
+        return self._rows("reapply_erasures")[0]
+
     # Rollups and reports
 
     def refresh_rollups(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import json
 import math
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -20,6 +21,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
+from psycopg.copy import LibpqWriter
 from psycopg.types.json import Jsonb
 
 from awf_pg.connect import Connection, Source, execute
@@ -31,7 +33,7 @@ Row = tuple[Any, ...]
 # arrays and jsonb are encoded below. psycopg's C code does the rest, 1.5 times as fast.
 _HEAD = [("ts", "int8"), ("id", "bytea"), ("session_id", "text"), ("player_hash", "bytea")]
 _TAIL = [("assignments", "bytea"), ("failed", "bool")]
-_EXTRA = [("extra", "bytea")]
+_EXTRA = [("extra", "bytea"), ("attributes", "bytea")]
 _DIRECT = [
     *_HEAD, ("world_id", "int4"), ("adventure_id", "int4"), ("locale_id", "int4"), ("model_id", "int4"),
     *_TAIL, *((column, "int4") for column in METRICS.values()), *_EXTRA,
@@ -71,36 +73,60 @@ class Written:
         )
 
 
+class Refused(Exception):
+    """The direct path refuses something that a batch holds."""
+
+
 class Writer:
-    """Writes batches over the connections of a source. Not for several threads at once."""
+    """Writes batches over the connections of a source. Not for several threads at once.
+
+    After any other error than Refused a batch may or may not be stored; writing it again is always safe.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._dimensions = _Dimensions()
 
     def write(self, events: Sequence[Event]) -> Written:
-        """Store a batch. After an error it may or may not be stored; writing it again is always safe."""
+        """Store a batch, on the path that it needs."""
         try:
-            return self._write(events)
-        except BaseException:
-            # After a failure the server may be another one, or restored: ask it anew for its numbers.
-            self._dimensions.clear()
-            raise
+            return self.direct(events)
+        except Refused:
+            return self.careful(events)
+
+    def direct(self, events: Sequence[Event]) -> Written:
+        """Store a batch whose rows are all good; Refused says that it is one for `careful()`."""
+        with self._forgetful():
+            try:
+                self._dimensions.load(self._source, events)
+                with self._source.transaction() as connection:
+                    return self._direct(connection, events)
+            except psycopg.Error as error:
+                if not refuses_row(error):
+                    raise
+                raise Refused(_first_line(error)) from error
+            except _UNENCODABLE as error:
+                raise Refused(str(error)) from error
+
+    def careful(self, events: Sequence[Event]) -> Written:
+        """Store the good rows of a batch, and keep the bad ones aside with their reasons."""
+        with self._forgetful():
+            # What cannot even be asked for is found row by row.
+            with suppress(*_UNENCODABLE):
+                self._dimensions.load_variations(self._source, events)
+            return self._careful(events)
 
     def close(self) -> None:
         self._source.close()
 
-    def _write(self, events: Sequence[Event]) -> Written:
+    @contextmanager
+    def _forgetful(self) -> Iterator[None]:
+        """After a failure the server may be another one, or restored: ask it anew for its numbers."""
         try:
-            self._dimensions.load(self._source, events)
-            with self._source.transaction() as connection:
-                return self._direct(connection, events)
-        except psycopg.Error as error:
-            if not refuses_row(error):
-                raise
-        except _UNENCODABLE:
-            pass  # The careful path finds the row.
-        return self._careful(events)
+            yield
+        except BaseException:
+            self._dimensions.clear()
+            raise
 
     def _direct(self, connection: Connection, events: Sequence[Event]) -> Written:
         days: defaultdict[int, list[Event]] = defaultdict(list)
@@ -112,35 +138,49 @@ class Writer:
             batch = opened.fetchone()
             assert batch is not None
             # The name comes schema-qualified and quoted. The rows are made while the server reads.
-            _copy(connection, sql.SQL(batch[0]), _DIRECT, map(self._dimensions.direct_row, of_day))
+            sent = _copy(connection, sql.SQL(batch[0]), _DIRECT, map(self._dimensions.direct_row, of_day))
+            execute(connection, "select awf.close_batch(%s)", [sent])
         return Written("direct", len(events))
 
-    def _careful(self, events: Sequence[Event]) -> Written:
+    def _careful(self, events: Sequence[Event], sift: bool = False) -> Written:
         """Stage the batch; halve it where the server cannot even read it, until the bad row stands alone."""
+        good, refused = self._sift(events) if sift else (events, [])
         try:
-            return self._stage(events)
+            return self._stage(good, refused)
+        except _UNENCODABLE as error:
+            # Only now is every row worth a look.
+            if not sift:
+                return self._careful(events, sift=True)
+            reason = str(error)
         except psycopg.Error as error:
             if not refuses_row(error):
                 raise
-            if len(events) == 1:
-                return self._reject(events[0], _Refusal("not_encodable", _first_line(error)))
+            reason = _first_line(error)
+        if len(events) == 1:
+            return self._reject(events[0], _Refusal("not_encodable", reason))
         middle = len(events) // 2
-        return self._careful(events[:middle]) + self._careful(events[middle:])
+        return self._careful(events[:middle], sift) + self._careful(events[middle:], sift)
 
-    def _stage(self, events: Sequence[Event]) -> Written:
-        rows, refused = [], []
+    def _sift(self, events: Sequence[Event]) -> tuple[list[Event], list[tuple[Event, _Refusal]]]:
+        """The events that can be sent, and those that cannot."""
+        good, refused = [], []
         for event in events:
             try:
-                rows.append(self._dimensions.careful_row(event))
+                _require_encodable(self._dimensions.careful_row(event))
+                good.append(event)
             except _Refusal as refusal:
                 refused.append((event, refusal))
             except _UNENCODABLE as error:
                 refused.append((event, _Refusal("not_encodable", str(error))))
+        return good, refused
+
+    def _stage(self, events: Sequence[Event], refused: list[tuple[Event, _Refusal]]) -> Written:
         with self._source.transaction() as connection:
             execute(connection, "select awf.open_stage()")
-            _copy(connection, sql.SQL("pg_temp.awf_stage"), _CAREFUL, rows)
+            rows = map(self._dimensions.careful_row, events)
+            sent = _copy(connection, sql.SQL("pg_temp.awf_stage"), _CAREFUL, rows)
             counts = execute(
-                connection, "select accepted, duplicate, rejected from awf.ingest_batch()"
+                connection, "select accepted, duplicate, rejected from awf.ingest_batch(%s)", [sent]
             ).fetchone()
             assert counts is not None
             for event, reason in refused:
@@ -188,8 +228,7 @@ class _Dimensions:
 
     def load(self, source: Source, events: Iterable[Event]) -> None:
         """Ask for the numbers not known yet, in a transaction of its own that nothing rolls back."""
-        # The variations first: the careful path needs their numbers even where a text is refused here.
-        self._load_variations(source, events)
+        self.load_variations(source, events)
         unknown = self._unknown(events)
         for kind in self._ids:
             values = unknown.get(kind)
@@ -205,7 +244,7 @@ class _Dimensions:
             pairs = zip(wanted, found[0], strict=True)
             known.update((value, number) for value, number in pairs if number is not None)
 
-    def _load_variations(self, source: Source, events: Iterable[Event]) -> None:
+    def load_variations(self, source: Source, events: Iterable[Event]) -> None:
         """An experiment may be made anew or open another phase, so they are asked for with every batch."""
         self._variations.clear()
         named = {"/".join(one) for event in events for one in event.assignments if not isinstance(one, int)}
@@ -236,17 +275,15 @@ class _Dimensions:
         return (
             *_head(event), ids["world"][event.world_ref], ids["adventure"][event.adventure_ref],
             ids["locale"][event.locale], model, self._assignments(event), event.failed,
-            *_metrics(event.metrics, _INT4),
+            *_metrics(event.metrics, _INT4), _document(event.attributes),
         )  # fmt: skip
 
     def careful_row(self, event: Event) -> Row:
-        row = (
+        return (
             *_head(event), event.world_ref, event.adventure_ref,
             event.locale, event.model, self._assignments(event), event.failed,
-            *_metrics(event.metrics, _INT8),
+            *_metrics(event.metrics, _INT8), _document(event.attributes),
         )  # fmt: skip
-        _require_encodable(row)
-        return row
 
     def _assignments(self, event: Event) -> bytes | None:
         numbers = tuple(
@@ -272,10 +309,11 @@ def _head(event: Event) -> Row:
 def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
     """The columns of the standard metrics, then the others as jsonb."""
     columns: list[Any] = [None] * (len(METRICS) + 1)
-    extra = {}
+    extra = None
     for name, value in metrics.items():
         place = _PLACE.get(name)
         if place is None:
+            extra = extra or {}
             extra[name] = value
             continue
         if place < _LATENCIES:
@@ -286,9 +324,13 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
         if not -limit <= whole < limit:
             raise _Refusal("bad_metric", f"{name} is out of range: {_shown(value)}")
         columns[place] = whole
-    if extra:
-        columns[-1] = b"\x01" + json.dumps(extra, allow_nan=False).encode()
+    columns[-1] = _document(extra)
     return columns
+
+
+def _document(values: dict[str, Any] | None) -> bytes | None:
+    """A jsonb on the wire: its version, then its text."""
+    return b"\x01" + json.dumps(values, allow_nan=False).encode() if values else None
 
 
 def _microseconds(name: str, ms: float) -> int:
@@ -336,13 +378,27 @@ def _is_storable(text: str) -> bool:
 
 def _copy(
     connection: Connection, table: sql.SQL, columns: list[tuple[str, str]], rows: Iterable[Row]
-) -> None:
+) -> int:
+    """COPY rows into a table; returns how many bytes they took."""
     names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, names)
-    with psycopg.Cursor(connection) as cursor, cursor.copy(statement) as copy:
-        copy.set_types([wire for _, wire in columns])
-        for row in rows:
-            copy.write_row(row)
+    with psycopg.Cursor(connection) as cursor:
+        writer = _CountingWriter(cursor)
+        with cursor.copy(statement, writer=writer) as copy:
+            copy.set_types([wire for _, wire in columns])
+            for row in rows:
+                copy.write_row(row)
+    return writer.sent
+
+
+class _CountingWriter(LibpqWriter):
+    """Counts the bytes that it sends."""
+
+    sent = 0
+
+    def write(self, data: Any) -> None:
+        self.sent += len(data)
+        super().write(data)
 
 
 def _reject(connection: Connection, event: Event, refusal: _Refusal) -> None:

@@ -157,6 +157,10 @@ class NoPlayerHashKey(AwfError, code="WF205", status=409):
     """The database has no player hash key."""
 
 
+class SourceIngested(AwfError, code="WF206", status=409):
+    """A file of lines without a time was ingested already, or has changed since."""
+
+
 class EventsGone(AwfError, code="WF301", status=409):
     """The events of a day are no longer in the database."""
 

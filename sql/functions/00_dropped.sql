@@ -20,3 +20,10 @@ drop function if exists awf.experiment_report(text, date, date, text[]);
 drop function if exists awf._event_variations(jsonb);
 drop function if exists awf._fnv1a(text);
 drop function if exists awf._require_changeable(text, text);
+drop function if exists awf.reject_event(text, text, jsonb);
+drop function if exists awf._event_fault(
+    timestamptz, uuid, text, bytea, text, text, text, text, integer[], bigint[], jsonb, timestamptz, timestamptz, integer[]
+);
+drop function if exists awf.ingest_batch();
+drop function if exists awf._ingest_stage_day(date);
+drop function if exists awf._parse_event(jsonb);

@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(100);
+select plan(132);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -127,6 +127,7 @@ insert into calls values
 ('assign', $$select awf.assign('awf-default-test', 's')$$),
 ('assign_many', $$select awf.assign_many('awf-default-test', '{s}')$$),
 ('backfill', $$select awf.backfill('2025-01-01', '2025-01-02')$$),
+('close_source', $$select awf.close_source('f', repeat('0', 64))$$),
 ('create_experiment', $$select awf.create_experiment('e', 'E')$$),
 ('create_from_template', $$select awf.create_from_template('token-budget', 'e')$$),
 ('create_layer', $$select awf.create_layer('l')$$),
@@ -137,16 +138,21 @@ insert into calls values
 ('delete_variation', $$select awf.delete_variation('awf-default-test', 'control')$$),
 ('dimension_ids', $$select awf.dimension_ids('world', '{w}')$$),
 ('explain_assignment', $$select awf.explain_assignment('awf-default-test', 's')$$),
+('forget_player', $$select * from awf.forget_player(repeat('0', 64))$$),
 ('grant_usage', $$select awf.grant_usage('pgtap_nobody', 'reader')$$),
 ('hash_player', $$select awf.hash_player('p')$$),
 ('ingest_batch', 'select awf.ingest_batch()'),
 ('open_batch', $$select awf.open_batch('2025-01-15', 1)$$),
 ('open_phase', $$select awf.open_phase('awf-default-test')$$),
+('open_source', $$select awf.open_source('f', repeat('0', 64))$$),
 ('open_stage', 'select awf.open_stage()'),
+('reapply_erasures', 'select * from awf.reapply_erasures()'),
+('record_lines', $$select * from awf.record_lines('')$$),
 ('record_turn', $$select awf.record_turn('{}')$$),
 ('record_turns', $$select awf.record_turns('[]')$$),
 ('refresh_rollups', 'select awf.refresh_rollups()'),
 ('reject_event', $$select awf.reject_event('bad_ts', 'd', '{}')$$),
+('retry_rejected', 'select * from awf.retry_rejected()'),
 ('revoke_usage', $$select awf.revoke_usage('awf_reader', 'reader')$$),
 ('rollup_daily', $$select awf.rollup_daily('2025-01-15')$$),
 ('save_template', $$select awf.save_template('t', 'awf-default-test')$$),
@@ -216,11 +222,22 @@ select results_eq(
     'the columns of the metrics are those of _metric_columns(), in its order'
 );
 
+-- The secret of the erasures.
+select results_eq(
+    'select octet_length(inner_pad), octet_length(outer_pad) from awf.erasure_key', 'values (64, 64)',
+    'an installation makes the secret of the erasures'
+);
+select is_empty(
+    $$select from awf.erasure_key
+    where length(replace(encode(inner_pad, 'hex'), '36', '')) < 40 or inner_pad = outer_pad$$, 'and it is not nothing'
+);
+
 -- Settings.
 select bag_eq(
     'select name, value from awf.settings',
     $$values ('hash_basis', '"session"'::jsonb), ('model_max_output_tokens', null), ('tool_max_calls_per_turn', null),
-    ('ingest_max_age_days', '3650'), ('ingest_max_future_minutes', '1440')$$,
+    ('ingest_max_age_days', '3650'), ('ingest_max_future_minutes', '1440'), ('exposure_attributes', '[]'),
+    ('ingest_log_keep_days', '30')$$,
     'the settings have their documented defaults'
 );
 select throws_ok(
@@ -253,6 +270,38 @@ select throws_ok(
 select throws_ok(
     $$select awf.set_setting('ingest_max_age_days', 'null')$$, 'WF001', 'setting "ingest_max_age_days" cannot be null',
     'the window of ingest is always set'
+);
+select
+    throws_ok(
+        format('select awf.set_setting(%L, %L)', 'exposure_attributes', b.value), 'WF001',
+        format('setting "exposure_attributes" cannot be %s', coalesce(left(b.value::text, 100), 'null')),
+        'a list of names cannot be ' || b.what
+    )
+from (
+    values
+    (null::jsonb, 'missing'), ('null', 'null'), ('"country"', 'a text'), ('{"country": true}', 'an object'), ('5', 'a number'),
+    ('["country", "country"]', 'one with a name twice'), ('["country", 5]', 'one with a number'), ('[null]', 'one with null'),
+    ('[["country"]]', 'a list of lists'), ('[""]', 'one with an empty name'), ('["5th"]', 'one with a name that begins with a digit'),
+    ('["a b"]', 'one with a blank in a name'), ('["a\n"]', 'one with a line feed in a name'), ('["\u00e4"]', 'one with an umlaut'),
+    (to_jsonb(array[repeat('x', 64)]), 'one with a name of 64 characters'),
+    (to_jsonb(array(select 'n' || i from generate_series(1, 21) as i)), 'one with 21 names')
+) as b (value, what);
+select throws_like(
+    $$select awf.set_setting('hash_basis', '["session"]')$$, 'setting "hash_basis" cannot be %', 'nor is a list a text'
+);
+select
+    lives_ok(format('select awf.set_setting(%L, %L)', 'exposure_attributes', g.value), 'a list of names can be ' || g.what)
+from (
+    values
+    (to_jsonb(array(select 'n' || i from generate_series(1, 20) as i)), 'one with 20 names'),
+    (to_jsonb(array[repeat('x', 63)]), 'one with a name of 63 characters'), ('[]', 'empty'),
+    ('["country", "Country", "_a.b-c9"]', 'one with several')
+) as g (value, what);
+select is(awf._setting_names('exposure_attributes'), '{country,Country,_a.b-c9}', 'and is read in its order');
+select is(awf._setting_names('no_such'), '{}', 'a list that is not there is empty');
+select throws_ok(
+    $$select awf.set_setting('ingest_log_keep_days', 'null')$$, 'WF001', 'setting "ingest_log_keep_days" cannot be null',
+    'how long the log is kept is always set'
 );
 select lives_ok($$select awf.set_setting('tool_max_calls_per_turn', '0')$$, 'a budget can be 0');
 select lives_ok($$select awf.set_setting('model_max_output_tokens', '2000')$$, 'a budget can be set');

@@ -1,6 +1,6 @@
 -- Assignment: the hash, the ranges, who gets which variation, and the parameters of a turn.
 begin;
-select plan(164);
+select plan(168);
 
 set local timezone = 'Asia/Kolkata'; -- nothing here may depend on it
 set local role awf_owner;
@@ -594,6 +594,18 @@ where experiment_key = 'two';
 select is(
     awf.turn_params('s1', null) -> 'params', '{"maxActs": 100}'::jsonb, 'a value that was clamped does'
 );
+
+-- The attributes that clients may send.
+select is(awf._config_document(false) ? 'exposureAttributes', false, 'the configuration names no attributes as long as none are kept');
+create temporary table config_before as
+select awf.active_config() - 'revision' as config;
+select awf.set_setting('exposure_attributes', '["country", "age"]');
+select is(awf.active_config() -> 'exposureAttributes', '["country", "age"]', 'then those of the setting, in its order');
+select is(
+    awf.active_config() - 'revision' - 'exposureAttributes', (select c.config from config_before as c), 'and is the same in all else'
+);
+select awf.set_setting('exposure_attributes', '[]');
+select is(awf.active_config() - 'revision', (select c.config from config_before as c), 'an empty list leaves the document as it was');
 
 select finish();
 rollback;

@@ -363,7 +363,7 @@ select
         pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event(jsonb_build_object('locale', l.locale)))), null,
         format('the locale %s is accepted', l.locale)
     )
-from (values ('en'), ('pt_BR'), ('zh-Hant-TW'), ('de-CH-1996')) as l (locale);
+from (values ('en'), ('pt-BR'), ('zh-Hant-TW'), ('de-CH-1996')) as l (locale);
 delete from awf.turn_events;
 
 -- Midnight is UTC's.

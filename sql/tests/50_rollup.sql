@@ -1,6 +1,6 @@
 -- Rollups: what the refresh adds, held against a direct aggregate over the events, and what a recompute may and may not do.
 begin;
-select plan(75);
+select plan(103);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -613,6 +613,238 @@ select throws_ok(
 select isnt_empty(
     $$select * from awf.daily_rollups where day = '2025-01-15'$$, 'and shows its rollups nevertheless'
 );
+
+-- Crossovers, and what exposures keep of the attributes.
+select pg_temp.clock('2025-02-01 12:00+00');
+select awf.create_experiment('c', 'C', '[{"variation": "a", "percent": 50}, {"variation": "b", "percent": 50}]');
+select awf.create_variation('c', 'a');
+select awf.create_variation('c', 'b');
+select awf.create_experiment('cp', 'CP', '[{"variation": "x", "percent": 50}, {"variation": "y", "percent": 50}]', 'player');
+select awf.create_variation('cp', 'x');
+select awf.create_variation('cp', 'y');
+create temporary table arriving (place integer, event jsonb, attributes jsonb);
+insert into arriving
+select
+    a.place,
+    jsonb_build_object(
+        'id', format('01940000-0000-7000-8000-%s', lpad(a.id, 12, 'f')), 'ts', a.ts, 'session_id', 'crossing',
+        'player_hash', repeat(a.player, 32), 'world_ref', 'w1', 'adventure_ref', 'a1', 'locale', a.locale,
+        'assignments', jsonb_build_array(
+            jsonb_build_object('experiment', 'c', 'variation', a.of_c), jsonb_build_object('experiment', 'cp', 'variation', a.of_cp)
+        )
+    ),
+    a.attributes
+from (
+    values
+    (
+        1, '1', timestamptz '2025-01-20 10:00+00', '11', 'a', 'x', 'en-US', '{"country": "FR", "age": 7, "secret": "s"}'::jsonb
+    ),
+    -- The same moment: the smaller id is the first.
+    (2, '0', '2025-01-20 10:00+00', '22', 'b', 'x', 'de-DE', '{"country": null, "vip": true, "age": 8}'),
+    (3, '3', '2025-01-21 10:00+00', '11', 'b', 'y', 'fr', '{"country": "DE"}'),
+    (4, '4', '2025-01-19 10:00+00', '22', 'a', 'x', 'en-US', null)
+) as a (place, id, ts, player, of_c, of_cp, locale, attributes);
+create function pg_temp.clear_events()
+returns void
+language sql
+as $$
+    delete from awf.turn_events;
+    delete from awf.ingest_log;
+    delete from awf.daily_totals;
+    delete from awf.exposures;
+    delete from awf.crossovers;
+$$;
+create function pg_temp.arrive(p_place integer)
+returns void
+language sql
+as $$
+    select awf.record_turn(a.event) from arriving as a where a.place = p_place;
+    update awf.turn_events as e set attributes = a.attributes
+    from arriving as a where e.id = (a.event ->> 'id')::uuid and a.place = p_place;
+$$;
+create function pg_temp.exposure_state()
+returns jsonb
+language sql
+as $$
+    select jsonb_build_object(
+        'exposures', (select jsonb_agg(to_jsonb(x) order by x.experiment_id, x.unit_id, x.phase) from awf.exposures as x),
+        'crossovers', (
+            select jsonb_agg(to_jsonb(c) order by c.experiment_id, c.unit_id, c.phase, c.variation_id) from awf.crossovers as c
+        )
+    )
+$$;
+-- The state after events came in an order, with a refresh after so many of them.
+create function pg_temp.after(p_order integer[], p_at_once integer)
+returns jsonb
+language plpgsql
+as $$
+begin
+    perform pg_temp.clear_events();
+    for i in 1 .. cardinality(p_order) loop
+        perform pg_temp.arrive(p_order[i]);
+        if i % p_at_once = 0 then
+            perform awf.refresh_rollups();
+        end if;
+    end loop;
+    perform awf.refresh_rollups();
+    return pg_temp.exposure_state();
+end;
+$$;
+create function pg_temp.made_anew()
+returns jsonb
+language plpgsql
+as $$
+begin
+    delete from awf.exposures;
+    delete from awf.crossovers;
+    perform awf.backfill('2025-01-19', '2025-02-01');
+    return pg_temp.exposure_state();
+end;
+$$;
+create temporary view crossed as
+select
+    v.experiment_key,
+    c.unit_id,
+    v.variation_key,
+    c.first_ts,
+    right(c.event_id::text, 1) as event,
+    left(encode(c.player_hash, 'hex'), 2) as player
+from awf.crossovers as c
+inner join awf.variation_ids as v on c.variation_id = v.id;
+select awf.set_setting('exposure_attributes', '["age", "country", "vip"]');
+create temporary table expected_state as select pg_temp.after('{1,2,3,4}', 4) as state;
+select bag_eq(
+    $$select v.experiment_key, x.unit_id, v.variation_key, x.first_ts, right(x.event_id::text, 1), x.attributes
+    from awf.exposures as x inner join awf.variation_ids as v on v.id = x.variation_id$$,
+    $$values ('c', 'crossing', 'a', timestamptz '2025-01-19 10:00+00', '4', null::jsonb),
+    ('cp', repeat('11', 32), 'x', '2025-01-20 10:00+00', '1', '{"age": 7, "country": "FR"}'),
+    ('cp', repeat('22', 32), 'x', '2025-01-19 10:00+00', '4', null)$$,
+    'the first event of each unit is its exposure, with the attributes that the setting names'
+);
+select bag_eq(
+    'select * from crossed',
+    $$values ('c', 'crossing', 'a', timestamptz '2025-01-19 10:00+00', '4', '22'),
+    ('c', 'crossing', 'b', '2025-01-20 10:00+00', '0', '22'),
+    ('cp', repeat('11', 32), 'x', '2025-01-20 10:00+00', '1', '11'),
+    ('cp', repeat('11', 32), 'y', '2025-01-21 10:00+00', '3', '11')$$,
+    'a unit that was seen in two variations stands in crossovers with its first event in each, and no other unit does'
+);
+select is(pg_temp.made_anew(), e.state, 'a recompute makes the same exposures and crossovers') from expected_state as e;
+create temporary table orders as
+select array[p.a, p.b, p.c, p.d] as places
+from (
+    select
+        a,
+        b,
+        c,
+        10 - a - b - c as d
+    from generate_series(1, 4) as a, generate_series(1, 4) as b, generate_series(1, 4) as c -- noqa: AM05
+    where a <> b and a <> c and b <> c
+) as p;
+select is((select count(*) from orders), 24::bigint, 'four events can come in 24 orders');
+select
+    is_empty(
+        format(
+            'select o.places from orders as o, expected_state as s where pg_temp.after(o.places, %s) is distinct from s.state',
+            n.at_once
+        ),
+        format('all 24 give the same exposures and crossovers, with a refresh after %s events', n.at_once)
+    )
+from generate_series(1, 4) as n (at_once);
+select is((select count(*) from awf.crossovers), 4::bigint, 'which are there');
+select isnt_empty($$select * from awf.backfill('2025-01-19', '2025-02-01')$$, 'a recompute on top of them');
+select is(pg_temp.exposure_state(), e.state, 'counts no crossover again') from expected_state as e;
+select pg_temp.after('{3,1}', 1);
+select results_eq(
+    $$select variation_key from crossed where experiment_key = 'c' order by 1$$, array['a', 'b'],
+    'the variation that a late event drives out of the exposures is a crossover'
+);
+select pg_temp.after('{1,4}', 1);
+select is_empty('select * from crossed', 'a unit that kept its variation has none');
+select pg_temp.clear_events();
+select awf.record_turn(a.event || '{"assignments": [{"experiment": "c", "variation": "b"}, {"experiment": "c", "variation": "a"}]}')
+from arriving as a
+where a.place = 1;
+update awf.turn_events set attributes = '{"country": "FR", "age": 7, "vip": false, "secret": "s"}'
+where id is not null;
+select r.events from awf.refresh_rollups() as r;
+select results_eq(
+    'select variation_key from crossed order by 1', array['a', 'b'], 'a single event can show a unit in two variations'
+);
+select is(
+    (select x.attributes from awf.exposures as x), '{"country": "FR", "age": 7, "vip": false}', 'numbers and booleans are kept, too'
+);
+select awf.set_setting('exposure_attributes', '["country"]');
+select isnt_empty($$select * from awf.backfill('2025-01-20', '2025-01-20')$$, 'a recompute under another setting');
+select is((select x.attributes from awf.exposures as x), '{"country": "FR"}', 'keeps what that one names');
+select awf.set_setting('exposure_attributes', '[]');
+select isnt_empty($$select * from awf.backfill('2025-01-20', '2025-01-20')$$, 'under one that names none');
+select is((select count(*) from awf.exposures as x where x.attributes is null), 1::bigint, 'nothing is kept');
+select pg_temp.clear_events();
+select
+    pg_temp.clock('2025-01-10 00:00+00'),
+    awf.start_experiment('c');
+select
+    pg_temp.clock('2025-01-20 12:00+00'),
+    awf.open_phase('c', '{"allocations": [{"variation": "a", "percent": 20}, {"variation": "b", "percent": 80}]}');
+select pg_temp.clock('2025-02-01 12:00+00');
+select pg_temp.arrive(1), pg_temp.arrive(3); -- noqa: LT09
+select r.events from awf.refresh_rollups() as r;
+select results_eq(
+    'select distinct experiment_key from crossed', array['cp'], 'another variation in another phase is no crossover, in the same is one'
+);
+select awf.delete_experiment('cp');
+select is_empty('select * from crossed', 'an experiment that is deleted takes its crossovers along');
+
+-- The log keeps what was rolled up for a while.
+select pg_temp.clear_events();
+insert into awf.ingest_log (day, path, rows, client, role_name, rolled_up_at)
+select
+    '2025-01-20',
+    'direct',
+    1,
+    i || ' days ago',
+    'x',
+    timestamptz '2025-02-01 12:00+00' - i * interval '1 day'
+from generate_series(29, 31) as i;
+insert into awf.ingest_log (day, path, rows, client, role_name, opened_at) values
+('2025-01-20', 'direct', 1, 'waiting since 2020', 'x', '2020-01-01 00:00+00');
+select r.batches from awf.refresh_rollups(0) as r;
+select results_eq(
+    'select client from awf.ingest_log order by batch_id', array['29 days ago', '30 days ago', 'waiting since 2020'],
+    'a refresh takes out what was rolled up more than 30 days ago, and nothing that waits'
+);
+select awf.set_setting('ingest_log_keep_days', '29');
+select r.batches from awf.refresh_rollups(0) as r;
+select results_eq(
+    'select client from awf.ingest_log order by batch_id', array['29 days ago', 'waiting since 2020'],
+    'how long it is kept is a setting'
+);
+select is((select r.batches from awf.refresh_rollups() as r), 1, 'the batch that waits is rolled up in its turn');
+delete from awf.ingest_log;
+insert into awf.ingest_log (day, path, rows, client, role_name, rolled_up_at)
+select
+    '2025-01-20',
+    'direct',
+    1,
+    case when i <= 1000 then 'new' else 'old' end,
+    'x',
+    case when i <= 1000 then timestamptz '2025-02-01 12:00+00' else '2020-01-01' end
+from generate_series(1, 1001) as i;
+select r.batches from awf.refresh_rollups() as r;
+select is((select count(*) from awf.ingest_log), 1001::bigint, 'no more than the 1,000 oldest rows are looked at');
+delete from awf.ingest_log
+where batch_id = (select min(l.batch_id) from awf.ingest_log as l);
+select r.batches from awf.refresh_rollups() as r;
+select is((select count(*) from awf.ingest_log where client = 'old'), 0::bigint, 'one of the 1,000 oldest goes');
+-- Events whose batch is in the log no more.
+select awf.record_turn(a.event - 'assignments') from arriving as a
+where a.place = 3;
+select r.events from awf.refresh_rollups() as r;
+create temporary table totals_with_log as table kept_totals;
+delete from awf.ingest_log;
+select isnt_empty($$select * from awf.backfill('2025-01-21', '2025-01-21')$$, 'a day whose batches are in the log no more');
+select bag_eq('select * from kept_totals', 'select * from totals_with_log', 'is made anew as it was');
 
 select finish();
 rollback;

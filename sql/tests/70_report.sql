@@ -1,6 +1,6 @@
 -- Reports: the totals of an experiment, its units, and what the pipeline says of itself.
 begin;
-select plan(43);
+select plan(51);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's
@@ -15,8 +15,10 @@ select is(
     awf.analytics_stats() - 'revision',
     jsonb_build_object(
         'version', awf.version(), 'events', '{"rolledUp": 0, "firstDay": null, "lastDay": null}'::jsonb, 'lastEventAt', null,
-        'batches', '{"waiting": 0, "oldestWaiting": null, "rolledUp": 0, "direct": 0, "careful": 0, "insert": 0}'::jsonb,
-        'rejected', '{"total": 0, "byReason": {}}'::jsonb, 'exposures', 0,
+        'eventsPerMinute', 0,
+        'batches', '{"waiting": 0, "oldestWaiting": null, "waitingEvents": 0, "waitingBytes": 0, "rolledUp": 0, "direct": 0,
+        "careful": 0, "insert": 0}'::jsonb,
+        'rejected', '{"total": 0, "complete": 0, "byReason": {}}'::jsonb, 'exposures', 0, 'crossovers', 0, 'erasures', 0,
         'partitions', '{"count": 0, "first": null, "last": null}'::jsonb
     ),
     'an empty pipeline reports zeros'
@@ -335,8 +337,11 @@ select is(
     awf.analytics_stats() #- '{batches,oldestWaiting}' #- '{lastEventAt}' #- '{revision}',
     jsonb_build_object(
         'version', awf.version(), 'events', '{"rolledUp": 20, "firstDay": "2025-01-15", "lastDay": "2025-01-18"}'::jsonb,
-        'batches', '{"waiting": 2, "rolledUp": 8, "direct": 1, "careful": 7, "insert": 2}'::jsonb,
-        'rejected', '{"total": 3, "byReason": {"missing_player": 2, "unknown_field": 1}}'::jsonb, 'exposures', 15,
+        'eventsPerMinute', 0,
+        'batches', '{"waiting": 2, "waitingEvents": 1, "waitingBytes": 0, "rolledUp": 9, "direct": 1, "careful": 8,
+        "insert": 2}'::jsonb,
+        'rejected', '{"total": 3, "complete": 0, "byReason": {"missing_player": 2, "unknown_field": 1}}'::jsonb,
+        'exposures', 15, 'crossovers', 1, 'erasures', 0,
         'partitions', '{"count": 6, "first": "turn_events_20250115", "last": "turn_events_20250120"}'::jsonb
     ),
     'analytics_stats() counts events, batches, rejected events, exposures and partitions, for a reader too'
@@ -350,6 +355,44 @@ select is(
     awf.analytics_stats() -> 'revision', (select to_jsonb(c.revision) from awf.config_state as c),
     'the revision is that of the configuration'
 );
+reset role;
+update awf.ingest_log as l set opened_at = timestamptz '2025-02-01 11:59:59.999+00'
+where l.path = 'insert' and l.rolled_up_at is null;
+select * from awf.forget_player(repeat('ef', 32));
+insert into awf.ingest_log (day, path, rows, bytes, role_name, opened_at, rolled_up_at) values
+('2025-01-20', 'direct', 30, 3000, 'x', '2025-02-01 11:57:30+00', null),
+('2025-01-20', 'careful', 10, 1000, 'x', '2025-02-01 11:55:00+00', '2025-02-01 11:56:00+00'),
+('2025-01-20', 'direct', 1000, 1, 'x', '2025-02-01 12:00:00+00', null),
+('2025-01-20', 'direct', 1000, null, 'x', '2025-02-01 11:54:59.999+00', null);
+insert into awf.crossovers (experiment_id, unit_id, phase, variation_id, first_ts, event_id, player_hash)
+select
+    1,
+    c.unit,
+    1,
+    c.variation,
+    now(),
+    gen_random_uuid(),
+    sha256('p')
+from (values ('u1', 1), ('u1', 2), ('u1', 3), ('u2', 1), ('u2', 2)) as c (unit, variation);
+select awf.reject_event('too_late', 'd', jsonb_build_object('id', gen_random_uuid(), 'player_hash', repeat('ab', 32)), true);
+set local role awf_reader;
+create temporary view stats as
+select awf.analytics_stats() as stats; -- noqa: RF02
+select is(
+    s.stats -> 'eventsPerMinute', '8.2', 'events a minute: the mean of the last five whole minutes, single events counted one by one'
+) from stats as s;
+select is(
+    s.stats -> 'batches' ->> 'waitingEvents' || ' ' || (s.stats -> 'batches' ->> 'waitingBytes'), '2030 3001',
+    'what waits is told in events and, where it is known, in bytes'
+) from stats as s;
+select is(s.stats -> 'crossovers', '3', 'crossovers are units, not variations') from stats as s;
+select is(s.stats -> 'erasures', '1', 'erasures are counted') from stats as s;
+select is(s.stats -> 'rejected' -> 'complete', '1', 'and so are the rejected events that can be tried again') from stats as s;
+select is(
+    (select count(*) from (select c.variation_id from awf.crossovers as c) as c), 7::bigint, 'a reader counts crossovers'
+);
+select throws_ok('select unit_id from awf.crossovers', '42501', null, 'but does not see who that was');
+select throws_ok('select digest from awf.erasures', '42501', null, 'nor the digests of the erasures');
 reset role;
 
 select finish();

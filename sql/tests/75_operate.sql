@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(183);
+select plan(202);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -45,6 +45,8 @@ select
                         when 'uuid' then '01940000-0000-7000-8000-000000000001'
                         when 'bytea' then ''
                         when 'text[]' then '{x}'
+                        when 'bytea[]' then '{}'
+                        when 'jsonb[]' then '{}'
                         when 'bigint[]' then '{1}'
                         when 'integer[]' then '{1}'
                         when 'double precision[]' then '{1}'
@@ -78,16 +80,16 @@ insert into expected values
 ('turn_params', 'writer admin'),
 ('hash_player', 'writer admin'),
 ('dimension_ids', 'writer admin'), ('variation_numbers', 'writer admin'),
-('open_batch', 'writer admin'),
+('open_batch', 'writer admin'), ('open_source', 'writer admin'), ('close_source', 'writer admin'),
 ('open_stage', 'writer admin'), ('ingest_batch', 'writer admin'), ('reject_event', 'writer admin'),
-('record_turn', 'writer admin'), ('record_turns', 'writer admin'),
+('record_turn', 'writer admin'), ('record_turns', 'writer admin'), ('record_lines', 'writer admin'),
 ('create_experiment', 'admin'), ('update_experiment', 'admin'), ('delete_experiment', 'admin'), ('start_experiment', 'admin'),
 ('stop_experiment', 'admin'), ('create_variation', 'admin'), ('update_variation', 'admin'), ('delete_variation', 'admin'),
 ('open_phase', 'admin'), ('set_ramp', 'admin'), ('advance_ramp', 'admin'), ('set_override', 'admin'),
 ('create_layer', 'admin'), ('set_holdout', 'admin'), ('delete_layer', 'admin'),
 ('create_from_template', 'admin'), ('save_template', 'admin'), ('delete_template', 'admin'),
 ('set_setting', 'admin'), ('set_player_hash_key', 'admin'), ('refresh_rollups', 'admin'), ('rollup_daily', 'admin'),
-('backfill', 'admin'),
+('backfill', 'admin'), ('retry_rejected', 'admin'), ('forget_player', 'admin'), ('reapply_erasures', 'admin'),
 ('migrate', ''), ('create_roles', ''), ('grant_usage', ''), ('revoke_usage', '');
 select bag_eq(
     $$select distinct name from calls where name !~ '^_'$$, 'select function_name from expected',
@@ -189,9 +191,10 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_analyst')$$,
     array[
-        'select analytics_events', 'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions',
-        'select experiment_overrides', 'select experiment_phases', 'select experiment_templates',
-        'select experiment_variations', 'select experiments', 'select exposures', 'select ingest_log', 'select knobs',
+        'select analytics_events', 'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals',
+        'select dimensions', 'select erasures', 'select experiment_overrides', 'select experiment_phases', 'select experiment_templates',
+        'select experiment_variations', 'select experiments', 'select exposures', 'select ingest_log',
+        'select ingest_sources', 'select knobs',
         'select layer_claims', 'select layers', 'select metrics', 'select rejected_events',
         'select role_grants', 'select schema_steps', 'select settings',
         'select turn_events', 'select variation_ids'
@@ -205,10 +208,10 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_admin')$$,
     array[
-        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state',
-        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select experiment_overrides',
+        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state', 'select crossovers',
+        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select experiment_overrides',
         'select experiment_phases', 'select experiment_templates', 'select experiment_variations', 'select experiments',
-        'select exposures', 'select ingest_log', 'select knobs', 'select layer_claims', 'select layers',
+        'select exposures', 'select ingest_log', 'select ingest_sources', 'select knobs', 'select layer_claims', 'select layers',
         'select metrics', 'select rejected_events',
         'select role_grants', 'select schema_steps', 'select settings', 'select turn_events', 'select variation_ids'
     ],
@@ -228,10 +231,21 @@ cross join (
 ) as s (verb, statement);
 select
     is(
-        pg_temp.attempt(r.role, 'select inner_pad from awf.player_hash_key'), '42501',
-        format('%s cannot read the key of the player hash', r.role)
+        pg_temp.attempt(r.role, format('select inner_pad from awf.%I', k.name)), '42501',
+        format('%s cannot read the secret of %s', r.role, k.name)
     )
-from (values ('pgtap_none'), ('awf_reader'), ('awf_analyst'), ('awf_writer'), ('awf_admin')) as r (role);
+from (values ('pgtap_none'), ('awf_reader'), ('awf_analyst'), ('awf_writer'), ('awf_admin')) as r (role)
+cross join (values ('player_hash_key'), ('erasure_key')) as k (name);
+select is(
+    pg_temp.attempt('awf_reader', 'select experiment_id, phase, variation_id, first_ts from awf.crossovers'), null,
+    'a reader counts crossovers'
+);
+select
+    is(
+        pg_temp.attempt('awf_reader', format('select %I from awf.crossovers', c.name)), '42501',
+        format('but cannot see %s of one', c.name)
+    )
+from (values ('unit_id'), ('player_hash'), ('event_id')) as c (name);
 select is(
     pg_temp.attempt('awf_reader', 'select experiment_id, variation_id, locale_id, first_ts from awf.exposures'), null,
     'a reader counts first exposures'
@@ -321,7 +335,13 @@ insert into work values
 (54, 'awf_analyst', $$select * from awf.explain_assignment('f', 's1')$$, 'asks why'),
 (55, 'awf_analyst', $$select * from awf.simulate_assignment('f', 100)$$, 'simulates a split'),
 (56, 'awf_analyst', $$select * from awf.verify_assignments('e')$$, 'verifies the exposures'),
-(57, 'awf_analyst', $$select * from awf.list_overrides('f')$$, 'lists overrides');
+(57, 'awf_analyst', $$select * from awf.list_overrides('f')$$, 'lists overrides'),
+(58, 'awf_writer', $$select * from awf.record_lines('{"session_id": "s1"}')$$, 'records lines'),
+(59, 'awf_admin', 'select * from awf.retry_rejected()', 'tries rejected events again'),
+(60, 'awf_admin', 'select * from awf.reapply_erasures()', 'applies erasures again'),
+(61, 'awf_admin', $$select * from awf.forget_player(repeat('00', 32))$$, 'forgets a player'),
+(62, 'awf_analyst', 'select * from awf.crossovers', 'reads the crossovers'),
+(63, 'awf_analyst', 'select * from awf.erasures', 'reads the erasures');
 create function pg_temp.done(p_role text, p_statement text)
 returns text
 language plpgsql
@@ -401,7 +421,7 @@ from (
     ('select * from awf.ingest_batch()', 'has it ingested')
 ) as s (statement, what);
 select results_eq(
-    $$select role_name, path from awf.ingest_log order by batch_id desc limit 1$$, $$values ('pgtap_service', 'direct')$$,
+    $$select role_name, path from awf.ingest_log where path = 'direct' order by batch_id desc limit 1$$, $$values ('pgtap_service', 'direct')$$,
     'and the log names the member, not the group'
 );
 select is(pg_temp.seen('pgtap_dashboard', 'experiments'), 3::bigint, 'a member of awf_reader sees the rows');

@@ -213,18 +213,18 @@ as $$
     union all
     select 'no policy: ' || t.name
     from tables as t
-    where not t.relispartition and t.name <> 'player_hash_key'
+    where not t.relispartition and t.name not in ('player_hash_key', 'erasure_key')
         and not exists (select from pg_policy as p where p.polrelid = t.oid and p.polname = 'readers')
     union all
     select format('policy %s on %s', p.polname, t.name)
     from tables as t
     inner join pg_policy as p on p.polrelid = t.oid
     where p.polname <> 'readers' or p.polcmd <> 'r' or not p.polpermissive or p.polroles @> array[0::oid]
-        or t.name = 'player_hash_key'
+        or t.name in ('player_hash_key', 'erasure_key')
 $$;
 select is_empty(
     'select pg_temp.open_tables()',
-    'every table has row security and the policy readers for named roles, but the key, which has none'
+    'every table has row security and the policy readers for named roles, but the keys, which have none'
 );
 select is(pg_temp.found('open_tables', v.statement), v.found, 'the rule finds a table that is open: ' || v.found)
 from (
@@ -240,8 +240,8 @@ from (
 ) as v (statement, found);
 select is_empty(
     $$select x.grantee from pg_class as c cross join lateral aclexplode(c.relacl) as x
-    where c.oid = 'awf.player_hash_key'::regclass and x.grantee <> c.relowner$$,
-    'the key of the player hash is granted to nobody'
+    where c.oid in ('awf.player_hash_key'::regclass, 'awf.erasure_key'::regclass) and x.grantee <> c.relowner$$,
+    'the keys of the player hash and of the erasures are granted to nobody'
 );
 
 -- A right without the policy shows nothing, a policy without the right says nothing: they name the same roles.
@@ -250,7 +250,7 @@ returns setof text
 language sql
 as $$
     with rights (name, role_id) as (
-        select t.name, t.relowner from tables as t where t.name <> 'player_hash_key'
+        select t.name, t.relowner from tables as t where t.name not in ('player_hash_key', 'erasure_key')
         union
         select t.name, x.grantee from tables as t cross join lateral aclexplode(t.relacl) as x
         where x.privilege_type = 'SELECT' and x.grantee <> t.relowner

@@ -15,6 +15,8 @@ from awf_pg.cli import (
     layer,
     overrides,
     phases,
+    players,
+    rejected,
     report,
     rollup,
     server,
@@ -54,10 +56,14 @@ for command in (
     assign.assign_many,
     config.config,
     ingest.ingest,
+    rejected.retry_rejected,
     rollup.rollup,
     report.report,
     rollup.backfill,
     stats.stats,
+    players.forget_player,
+    players.reapply_erasures,
+    players.set_player_key,
 ):
     main.add_command(command)
 

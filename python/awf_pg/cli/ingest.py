@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from types import FrameType
+from typing import Any, BinaryIO, NoReturn, TextIO
 
 import click
 import psycopg
 
+from awf_pg.admin import Api
 from awf_pg.cli.base import ERROR, dsn_option, not_empty, progress, require_dsn, size_of, tell
+from awf_pg.cli.origin import NO_TIME, Origin
 from awf_pg.connect import Source
 from awf_pg.copy import Writer, Written
-from awf_pg.errors import InvalidEvent, translated
+from awf_pg.errors import InvalidEvent, SourceIngested, translated
 from awf_pg.event import METRICS, Event, event_from_mapping, field_name, metric_name
 from awf_pg.settings import Settings
 
@@ -37,6 +42,13 @@ _ATTEMPTS = 5
 @click.option(
     "--keep-malformed", is_flag=True, help="Also keep the text of lines that are no JSON objects, as it is."
 )
+@click.option(
+    "--source",
+    "name",
+    metavar="NAME",
+    callback=not_empty,
+    help="What FILE is known by, if its lines have no id or no ts; its base name without it.",
+)
 @click.option("--from-line", type=click.IntRange(min=1), default=1, help="Begin with this line.")
 @click.option(
     "--batch", type=click.IntRange(1, 100_000), default=5000, show_default=True, help="Events a batch."
@@ -48,6 +60,7 @@ def ingest(
     file: BinaryIO,
     rejects: str | None,
     keep_malformed: bool,
+    name: str | None,
     from_line: int,
     batch: int,
     dsn: str | None,
@@ -55,8 +68,12 @@ def ingest(
     """Store the events of a JSON Lines file.
 
     FILE may be -, standard input. The keys are the columns of analytics_events, in snake_case or camelCase.
-    id and ts are optional; an event that has both may be sent twice and is stored once. player_id may stand
-    in place of player_hash: it is hashed at once, with AWF_PLAYER_HASH_KEY.
+    player_id may stand in place of player_hash: it is hashed at once, with AWF_PLAYER_HASH_KEY.
+
+    Every line is stored once, however often it is sent. One without an id gets one that is made of the
+    file's name, its number and its bytes. Lines without a ts all get the time of the first run; an
+    interrupted run may be run again, but a file with such lines that has been ingested to its end is
+    refused (WF206). Standard input must have a ts in every line.
 
     A bad line does not stop the others. It is appended to the file of rejects, without what may name a
     player. Of a line that is no JSON object only the place in FILE is noted: of standard input such lines
@@ -65,7 +82,8 @@ def ingest(
     \b
     Example:
       awf-pg ingest events.jsonl
-      zcat events.jsonl.gz | awf-pg ingest - --rejects bad.jsonl
+      awf-pg ingest /var/log/game/2025-01-15/events.jsonl --source events-2025-01-15
+      zcat events.jsonl.gz | awf-pg ingest - --source events --rejects bad.jsonl
     """
     source = Source(require_dsn(dsn), None, "awf-pg ingest")
     path = Path(rejects or _default_rejects(file))
@@ -73,23 +91,57 @@ def ingest(
     if keep_malformed:
         tell(f"malformed lines are kept in {path} as they are: they may hold player ids")
     writer = Writer(source)
+    api = Api(require_dsn(dsn), application_name="awf-pg ingest")
+    origin = Origin(file, name, api)
     bad = Rejects(path, keep_malformed)
-    total, stored, done = Written("direct", 0), 0, False
+    total, stored, may_go_on = Written("direct", 0), 0, True
     try:
-        with translated(source.target), progress(size_of(file), "ingest") as advance:
-            for stored_then, events in _batches(_events(file, bad, advance, from_line), batch):
+        with (
+            ends_on_sigterm(),
+            translated(source.target),
+            progress(size_of(file), "ingest") as advance,
+        ):
+            for stored_then, events in _batches(_events(file, origin, bad, advance, from_line), batch):
                 total += _write(writer, events)
                 stored = stored_then
-        done = True
+            origin.finish()
+        may_go_on = False
+    except SourceIngested:
+        may_go_on = False
+        raise
     finally:
         # After an interruption too: what has landed has landed.
         writer.close()
+        api.close()
         bad.close()
         _summarize(total, bad)
-        if not done and stored:
+        if may_go_on and stored:
             tell(f"stored up to line {stored}; go on with --from-line {stored + 1}")
     if bad.count or total.rejected:
         ctx.exit(ERROR)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came. The driver cancels its statement for a KeyboardInterrupt and for nothing else."""
+
+
+@contextmanager
+def ends_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does; the exit code is that of the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Only the main thread hears of signals.
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _Terminated:
+        raise SystemExit(128 + signal.SIGTERM) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Rejects:
@@ -108,7 +160,8 @@ class Rejects:
         message, hint = error.message, error.hint
         if line.document is not None:
             kept["event"] = _without_player(line.document, hash_player)
-            message, hint = _fault(kept["event"])
+            if error.message != NO_TIME:
+                message, hint = _fault(kept["event"])
         elif self._keep_malformed:
             kept["text"] = line.raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
         place = {"line": line.number, "position": line.position, "bytes": len(line.raw)}
@@ -182,29 +235,30 @@ def _write(writer: Writer, events: list[Event]) -> Written:
 
 
 def _events(
-    file: BinaryIO, bad: Rejects, advance: Callable[[int], None], from_line: int
+    file: BinaryIO, origin: Origin, bad: Rejects, advance: Callable[[int], None], from_line: int
 ) -> Iterator[tuple[int, Event]]:
     """The events with the numbers of their lines."""
     hash_player = Settings.from_env().hash_player
-    warned = False
-    for line in _lines(file, advance):
+    for line in _lines(file, origin, advance):
         if line.number < from_line or not line.raw.strip():
             continue
         try:
             line.document = _object(line.raw)
             event = event_from_mapping(line.document, hash_player)
+            origin.complete(event, line.document, line.number, line.raw)
         except InvalidEvent as error:
             bad.add(line, error, hash_player)
             continue
-        if not warned and not _can_be_repeated(line.document):
-            warned = True
-            tell(f"line {line.number} has no id or no ts: such lines are stored twice if they are sent again")
         yield line.number, event
 
 
-def _lines(file: BinaryIO, advance: Callable[[int], None]) -> Iterator[Line]:
+def _lines(file: BinaryIO, origin: Origin, advance: Callable[[int], None]) -> Iterator[Line]:
     position = 0
     for number, raw in enumerate(file, start=1):
+        if origin.end is not None:
+            raw = raw[: max(origin.end - position, 0)]
+            if not raw:
+                return
         yield Line(number, position, raw)
         position += len(raw)
         advance(len(raw))
@@ -218,11 +272,6 @@ def _object(line: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidEvent("not a JSON object")
     return document
-
-
-def _can_be_repeated(document: dict[str, Any]) -> bool:
-    given = {field_name(key) for key, value in document.items() if value is not None}
-    return {"id", "ts"} <= given
 
 
 def _without_player(document: dict[str, Any], hash_player: Callable[[str], bytes]) -> dict[str, Any]:

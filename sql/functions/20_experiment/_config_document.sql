@@ -9,6 +9,8 @@ parallel restricted
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_names constant text[] := awf._setting_names('exposure_attributes');
 begin
     return jsonb_build_object(
         'version', 2,
@@ -22,7 +24,7 @@ begin
             from awf.experiments as e
             where e.status = 'running' or (e.status = 'stopped' and p_stopped_too)
         )
-    );
+    ) || (case when v_names = '{}' then '{}'::jsonb else jsonb_build_object('exposureAttributes', v_names) end);
 end;
 $$;
 comment on function awf._config_document(boolean) is

@@ -21,5 +21,6 @@ comment on function awf.active_config() is
 "overrides": {unit: variation}, "phases": [{"phase", "startAt", "coverage", "hashSeed", "condition", "bucketVersion",
 "minBucketVersion", "ranges": [[low, high], ...], "variations": [{"key", "id"}, ...] in the order of the ranges}, ...]}, ...]}.
 Experiments stand in the order in which they apply. "phases" is the whole timeline, oldest first: an entry is in force from its
-startAt to the next one''s; without ranges nobody is in. Budgets are folded into the knobs'' max.
+startAt to the next one''s; without ranges nobody is in. Budgets are folded into the knobs'' max. Where the setting
+exposure_attributes names attributes, "exposureAttributes": [name, ...] stands beside "experiments".
 Example: SELECT jsonb_pretty(awf.active_config());';

@@ -1,4 +1,4 @@
--- Deletes an experiment with its variations and exposures; its events and rollups stay.
+-- Deletes an experiment with its variations, exposures and crossovers; its events and rollups stay.
 -- Called by admins.
 -- Locks the configuration; deletes as many rows as it has units.
 create or replace function awf.delete_experiment(p_key text)
@@ -20,10 +20,11 @@ begin
             hint = 'Stop it first: awf.stop_experiment() (awf-pg experiment stop).';
     end if;
     delete from awf.exposures as x where x.experiment_id = v_id;
+    delete from awf.crossovers as c where c.experiment_id = v_id;
     delete from awf.experiments as e where e.id = v_id;
 end;
 $$;
 comment on function awf.delete_experiment(text) is
-'Deletes an experiment that is not running, with its variations and exposures. Its events and daily totals stay.
+'Deletes an experiment that is not running, with its variations, exposures and crossovers. Its events and daily totals stay.
 Errors: WF101 (no such experiment), WF106 (it is running).
 Example: SELECT awf.delete_experiment(''token-budget-test'');';

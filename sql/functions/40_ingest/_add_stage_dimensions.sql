@@ -10,10 +10,10 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform awf._add_dimensions('adventure', array(select distinct s.adventure_ref from pg_temp.awf_stage as s where s.fault is null));
-    perform awf._add_dimensions('locale', array(select distinct s.locale from pg_temp.awf_stage as s where s.fault is null));
-    perform awf._add_dimensions('model', array(select distinct s.model from pg_temp.awf_stage as s where s.fault is null));
-    perform awf._add_dimensions('world', array(select distinct s.world_ref from pg_temp.awf_stage as s where s.fault is null));
+    perform awf._add_dimensions('adventure', array(select distinct s.adventure_ref from pg_temp.awf_stage as s));
+    perform awf._add_dimensions('locale', array(select distinct s.locale from pg_temp.awf_stage as s));
+    perform awf._add_dimensions('model', array(select distinct s.model from pg_temp.awf_stage as s));
+    perform awf._add_dimensions('world', array(select distinct s.world_ref from pg_temp.awf_stage as s));
 end;
 $$;
 comment on function awf._add_stage_dimensions() is 'Gives every text of the staged events its dictionary number.';

@@ -1,6 +1,6 @@
--- Makes the partition of a day where it is missing, ready for writers.
+-- The partition of a day, made where it is missing.
 -- Called by whatever stores events, before the first row.
--- A new partition takes SHARE UPDATE EXCLUSIVE on turn_events and a row of locks until the transaction ends.
+-- Costs one catalogue lookup; for a new partition see _make_partition().
 create or replace function awf._ensure_partition(p_day date)
 returns regclass
 language plpgsql
@@ -8,8 +8,6 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
 as $$
 declare
     v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');
@@ -18,21 +16,7 @@ begin
         perform awf._check_window(p_day);
         perform from awf.locks as l where l.name = 'partitions' for update;
         if awf._partition_of(v_name) is null then
-            begin
-                -- Not CREATE ... PARTITION OF, which locks out every reader and writer of turn_events.
-                execute format('create table awf.%I (like awf.turn_events including all)', v_name);
-                execute format(
-                    'alter table awf.turn_events attach partition awf.%I for values from (%L) to (%L)',
-                    v_name, p_day::timestamp at time zone 'UTC', (p_day + 1)::timestamp at time zone 'UTC'
-                );
-                perform awf._protect_partition(format('awf.%I', v_name)::regclass);
-            exception
-                when duplicate_table then
-                    -- Whoever had the lock before has made it, and what this session knew of the catalogue was a moment old.
-                    if awf._partition_of(v_name) is null then
-                        raise;
-                    end if;
-            end;
+            perform awf._make_partition(p_day, v_name);
         end if;
     end if;
     return awf._partition_of(v_name);

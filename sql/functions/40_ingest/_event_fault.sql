@@ -1,5 +1,5 @@
 -- Says what is wrong with an event, field by field: the one place where an event is judged.
--- Called for every event that does not come by direct COPY, whose table has constraints to the same effect.
+-- Called for events that do not come by direct COPY, whose table has constraints to the same effect.
 -- Costs a few microseconds.
 create or replace function awf._event_fault(
     p_ts timestamptz,
@@ -15,7 +15,8 @@ create or replace function awf._event_fault(
     p_extra jsonb,
     p_oldest timestamptz,
     p_newest timestamptz,
-    p_variation_ids integer[]
+    p_variation_ids integer[],
+    p_attributes jsonb default null
 )
 returns text
 language plpgsql
@@ -53,9 +54,10 @@ begin
             then format('too_long: extra takes %s bytes, more than 8192', octet_length(p_extra::text))
         when jsonb_path_exists(p_extra, 'strict $.* ? (@.type() != "number" && @.type() != "boolean")')
             then coalesce(awf._metrics_fault(p_extra), 'bad_extra: metric "model" is not a number or boolean')
+        when p_attributes is not null then awf._attributes_fault(p_attributes)
     end;
 end;
 $$;
 comment on function awf._event_fault(
-    timestamptz, uuid, text, bytea, text, text, text, text, integer[], bigint[], jsonb, timestamptz, timestamptz, integer[]
+    timestamptz, uuid, text, bytea, text, text, text, text, integer[], bigint[], jsonb, timestamptz, timestamptz, integer[], jsonb
 ) is '"reason: what is wrong", naming the field and the value; NULL for a good event. Metrics in the order of _metric_columns().';

@@ -9,6 +9,6 @@ parallel safe
 return array[
     'id', 'ts', 'session_id', 'sessionId', 'player_hash', 'playerHash', 'player_id', 'playerId', 'world_ref', 'worldRef',
     'adventure_ref', 'adventureRef', 'locale', 'model', 'experiment_key', 'experimentKey', 'variation_key', 'variationKey',
-    'assignments', 'metrics', 'created_at', 'createdAt'
+    'assignments', 'metrics', 'attributes', 'created_at', 'createdAt'
 ];
 comment on function awf._event_fields() is 'Names that an event''s fields may have.';

@@ -18,10 +18,12 @@ begin
         from jsonb_each(p_event) as f
         cross join lateral (
             select case
-                when jsonb_typeof(f.value) in ('number', 'boolean') then f.value
+                -- First of all: a player id may be a number.
                 when f.key in ('player_hash', 'playerHash') then awf._hash_remains(f.value)
-                when f.key in ('player_id', 'playerId') or f.key <> all (awf._event_fields() || 'extra'::text) then null
-                when f.key in ('metrics', 'extra') then awf._numbers_in(f.value)
+                when f.key in ('player_id', 'playerId') then null
+                when jsonb_typeof(f.value) in ('number', 'boolean') then f.value
+                when f.key <> all (awf._event_fields() || 'extra'::text) then null
+                when f.key in ('metrics', 'attributes', 'extra') then awf._numbers_in(f.value)
                 when f.key = 'assignments' then awf._assignments_remain(f.value)
                 when jsonb_typeof(f.value) = 'string' then to_jsonb(left(f.value #>> '{}', 200))
             end as value

@@ -1,7 +1,7 @@
 -- Stores the good staged rows of one day.
 -- Called by ingest_batch() for each day.
 -- Writes one row of the ingest log; takes the locks of _ensure_partition() for a new day.
-create or replace function awf._ingest_stage_day(p_day date)
+create or replace function awf._ingest_stage_day(p_day date, p_rejected integer, p_bytes bigint)
 returns table (stored integer, left_out integer)
 language plpgsql
 volatile
@@ -10,36 +10,39 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_from constant timestamptz := p_day::timestamp at time zone 'UTC';
+    v_to constant timestamptz := (p_day + 1)::timestamp at time zone 'UTC';
     v_batch_id bigint;
     v_rows integer;
     v_stored integer;
 begin
     perform awf._ensure_partition(p_day);
     insert into awf.ingest_log (day, path, role_name) values (p_day, 'careful', awf._caller()) returning batch_id into v_batch_id;
-    select count(*) into v_rows
-    from pg_temp.awf_stage as s
-    where s.fault is null and s.ts >= p_day::timestamp at time zone 'UTC' and s.ts < (p_day + 1)::timestamp at time zone 'UTC';
+    select count(*) into v_rows from pg_temp.awf_stage as s where s.ts >= v_from and s.ts < v_to;
     insert into awf.turn_events (
         ts, id, batch_id, session_id, player_hash, world_id, adventure_id, locale_id, model_id, assignments, failed,
         turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries,
-        fallbacks, tool_calls, acts, choices, time_advance_ticks, extra
+        fallbacks, tool_calls, acts, choices, time_advance_ticks, extra, attributes
     )
     select
         s.ts, s.id, v_batch_id, s.session_id, s.player_hash, w.id, a.id, l.id, m.id, nullif(s.assignments, '{}'),
         coalesce(s.failed, false),
         s.turn_latency_us, s.model_latency_us, s.bundle_us, s.bundle_tokens, s.output_tokens, s.retries,
-        s.fallbacks, s.tool_calls, s.acts, s.choices, s.time_advance_ticks, nullif(s.extra, '{}')
+        s.fallbacks, s.tool_calls, s.acts, s.choices, s.time_advance_ticks, nullif(s.extra, '{}'), nullif(s.attributes, '{}')
     from pg_temp.awf_stage as s
     inner join awf.dimensions as w on w.kind = 'world' and s.world_ref = w.value
     inner join awf.dimensions as a on a.kind = 'adventure' and s.adventure_ref = a.value
     inner join awf.dimensions as l on l.kind = 'locale' and s.locale = l.value
     left join awf.dimensions as m on m.kind = 'model' and s.model = m.value
-    where s.fault is null and s.ts >= p_day::timestamp at time zone 'UTC' and s.ts < (p_day + 1)::timestamp at time zone 'UTC'
+    -- The planner takes a range for a few rows, but the stage is mostly of one day.
+    where coalesce(s.ts >= v_from and s.ts < v_to, false)
     on conflict (id, ts) do nothing;
     get diagnostics v_stored = row_count;
     -- The log row is this transaction's own and still invisible to others, so this update never waits.
-    update awf.ingest_log as l set rows = v_stored, duplicates = v_rows - v_stored where l.batch_id = v_batch_id;
+    update awf.ingest_log as l set rows = v_stored, duplicates = v_rows - v_stored, rejected = p_rejected, bytes = p_bytes, duration_ms = awf._elapsed_ms()
+    where l.batch_id = v_batch_id;
     return query select v_stored, v_rows - v_stored;
 end;
 $$;
-comment on function awf._ingest_stage_day(date) is 'Stores the good staged rows of a day (UTC): how many were stored, how many were there already.';
+comment on function awf._ingest_stage_day(date, integer, bigint) is
+'Stores the good staged rows of a day (UTC): how many were stored, how many were there already. The others are for the log.';

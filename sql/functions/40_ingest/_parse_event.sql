@@ -15,6 +15,7 @@ create or replace function awf._parse_event(
     out failed boolean,
     out metrics bigint[],
     out extra jsonb,
+    out attributes jsonb,
     out fault text
 )
 language plpgsql
@@ -46,6 +47,7 @@ begin
     into metrics, extra
     from awf.metrics as m
     where m.id > 0;
+    attributes := nullif(p_event -> 'attributes', 'null');
 end;
 $$;
 comment on function awf._parse_event(jsonb) is

@@ -18,7 +18,7 @@ begin
     v_fault := coalesce(v_event.fault, (
         select awf._event_fault(
             v_event.ts, v_event.id, v_event.session_id, v_event.player_hash, v_event.world_ref, v_event.adventure_ref,
-            v_event.locale, v_event.model, null, v_event.metrics, v_event.extra, w.oldest, w.newest, null
+            v_event.locale, v_event.model, null, v_event.metrics, v_event.extra, w.oldest, w.newest, null, v_event.attributes
         )
         from awf._event_window() as w
     ));
@@ -34,7 +34,7 @@ begin
     insert into awf.turn_events (
         ts, id, batch_id, session_id, player_hash, world_id, adventure_id, locale_id, model_id, assignments, failed,
         turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries,
-        fallbacks, tool_calls, acts, choices, time_advance_ticks, extra
+        fallbacks, tool_calls, acts, choices, time_advance_ticks, extra, attributes
     )
     values (
         v_event.ts, v_event.id, v_batch_id, v_event.session_id, v_event.player_hash,
@@ -42,7 +42,7 @@ begin
         awf._dimension_id('locale', v_event.locale), awf._dimension_id('model', v_event.model), v_event.assignments, v_event.failed,
         v_event.metrics[1], v_event.metrics[2], v_event.metrics[3], v_event.metrics[4], v_event.metrics[5], v_event.metrics[6],
         v_event.metrics[7], v_event.metrics[8], v_event.metrics[9], v_event.metrics[10], v_event.metrics[11],
-        nullif(v_event.extra, '{}')
+        nullif(v_event.extra, '{}'), nullif(v_event.attributes, '{}')
     )
     on conflict (id, ts) do nothing;
     return v_event.id;

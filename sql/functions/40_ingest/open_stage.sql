@@ -13,15 +13,21 @@ declare
     v_columns constant text :=
         'ts, id, session_id, player_hash, world_ref, adventure_ref, locale, model, assignments, failed, '
         || 'turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries, fallbacks, tool_calls, acts, '
-        || 'choices, time_advance_ticks, extra';
+        || 'choices, time_advance_ticks, extra, attributes';
 begin
     perform awf._require_safe_owner();
+    if awf._stage_exists() and not exists (
+        select from pg_catalog.pg_attribute as a where a.attrelid = to_regclass('pg_temp.awf_stage') and a.attname = 'attributes'
+    ) then
+        -- Made before an upgrade.
+        drop table pg_temp.awf_stage;
+    end if;
     if not awf._stage_exists() then
         create temporary table awf_stage (
             ts timestamptz, id uuid, session_id text, player_hash bytea, world_ref text, adventure_ref text, locale text,
             model text, assignments integer[], failed boolean, turn_latency_us bigint, model_latency_us bigint,
             bundle_us bigint, bundle_tokens bigint, output_tokens bigint, retries bigint, fallbacks bigint, tool_calls bigint,
-            acts bigint, choices bigint, time_advance_ticks bigint, extra jsonb, event jsonb, fault text
+            acts bigint, choices bigint, time_advance_ticks bigint, extra jsonb, attributes jsonb, event jsonb, fault text
         ) on commit delete rows;
     end if;
     if not has_column_privilege(awf._caller(), 'pg_temp.awf_stage', 'ts', 'insert') then
@@ -33,5 +39,5 @@ comment on function awf.open_stage() is
 'Makes the temporary table pg_temp.awf_stage, which the caller may fill and nobody but ingest_batch() may read. Then, before the
 commit: COPY pg_temp.awf_stage (ts, id, session_id, player_hash, world_ref, adventure_ref, locale, model, assignments, failed,
 turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries, fallbacks, tool_calls, acts, choices,
-time_advance_ticks, extra) FROM STDIN; SELECT * FROM awf.ingest_batch();
+time_advance_ticks, extra, attributes) FROM STDIN; SELECT * FROM awf.ingest_batch();
 Errors: WF204 (a relation of that name that the caller made).';

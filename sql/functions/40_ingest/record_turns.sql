@@ -18,18 +18,7 @@ begin
             hint = 'Give a JSON array of events, or one event to awf.record_turn().';
     end if;
     perform awf.open_stage();
-    insert into pg_temp.awf_stage (
-        ts, id, session_id, player_hash, world_ref, adventure_ref, locale, model, assignments, failed,
-        turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries,
-        fallbacks, tool_calls, acts, choices, time_advance_ticks, extra, event, fault
-    )
-    select
-        e.ts, e.id, e.session_id, e.player_hash, e.world_ref, e.adventure_ref, e.locale, e.model, e.assignments, e.failed,
-        e.metrics[1], e.metrics[2], e.metrics[3], e.metrics[4], e.metrics[5], e.metrics[6],
-        e.metrics[7], e.metrics[8], e.metrics[9], e.metrics[10], e.metrics[11], e.extra,
-        case when e.fault is not null then t.event end, e.fault
-    from jsonb_array_elements(p_turns) as t (event)
-    cross join lateral awf._parse_event(t.event) as e;
+    perform awf._stage_events(array(select t.event from jsonb_array_elements(p_turns) with ordinality as t (event, place) order by t.place));
     return query select i.accepted, i.duplicate, i.rejected from awf.ingest_batch() as i;
 end;
 $$;

@@ -1,6 +1,6 @@
--- Keeps the first exposure of each unit to each phase among the events of one day that a condition selects.
--- Called by refresh_rollups() and _recompute_day().
--- Costs one scan of the selected events; the earliest by (ts, event id) stays, in whatever order events come.
+-- Keeps the first exposure of each unit to each phase, and its first exposure to each variation where those are several, among the
+-- events of one day (or all of them) that a condition selects.
+-- Called by refresh_rollups(), _recompute_day() and _erase_players(). Costs one scan of the selected events and a lookup or two a unit.
 create or replace function awf._add_exposures(p_day date, p_condition text)
 returns void
 language plpgsql
@@ -12,35 +12,88 @@ set timezone = 'UTC'
 set datestyle = 'ISO, YMD'
 as $$
 begin
-    -- The condition is made by the callers from numbers alone.
+    -- The condition is made by the callers from numbers and quoted literals.
     -- @plpgsql_check_options: security_warnings = off
+    -- One statement, so that the exposures are read as they were before: the variation that a late event drives out of them is a
+    -- variation that the unit was seen in. For a unit without a crossover the exposure is its first event in its one variation, for
+    -- the others all firsts stand in crossovers: whatever the order of arrival, nothing is forgotten.
     execute format(
         $sql$
-        insert into awf.exposures as x (experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash)
-        select distinct on (u.experiment_id, u.unit_id, u.phase)
-            u.experiment_id, u.unit_id, u.phase, u.variation_id, u.locale_id, u.ts, u.id, u.player_hash
+        with firsts as materialized (
+            select distinct on (u.experiment_id, u.unit_id, u.phase, u.variation_id) u.*
+            from (
+                select
+                    p.id as experiment_id,
+                    case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end as unit_id,
+                    v.phase, v.id as variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes
+                from awf.turn_events as e
+                cross join lateral unnest(e.assignments) as a (variation_id)
+                inner join awf.variation_ids as v on v.id = a.variation_id
+                inner join awf.experiments as p on p.id = v.experiment_id
+                where e.ts >= %L and e.ts < %L and (%s)
+            ) as u
+            order by u.experiment_id, u.unit_id, u.phase, u.variation_id, u.ts, u.event_id
+        ),
+
+        units as (
+            select f.experiment_id, f.unit_id, f.phase, min(f.variation_id) as low, max(f.variation_id) as high
+            from firsts as f
+            group by f.experiment_id, f.unit_id, f.phase
+        ),
+
+        crossed as (
+            select u.experiment_id, u.unit_id, u.phase, x.variation_id, x.first_ts, x.event_id, x.player_hash
+            from units as u
+            left join awf.exposures as x using (experiment_id, unit_id, phase)
+            where u.low <> u.high or x.variation_id <> u.low
+                or exists (
+                    select from awf.crossovers as c
+                    where c.experiment_id = u.experiment_id and c.unit_id = u.unit_id and c.phase = u.phase
+                )
+        ),
+
+        kept as (
+            insert into awf.crossovers as c (experiment_id, unit_id, phase, variation_id, first_ts, event_id, player_hash)
+            select distinct on (s.experiment_id, s.unit_id, s.phase, s.variation_id) s.*
+            from (
+                select w.* from crossed as w where w.variation_id is not null
+                union all
+                select f.experiment_id, f.unit_id, f.phase, f.variation_id, f.ts, f.event_id, f.player_hash
+                from firsts as f
+                inner join crossed as w using (experiment_id, unit_id, phase)
+            ) as s
+            order by s.experiment_id, s.unit_id, s.phase, s.variation_id, s.first_ts, s.event_id
+            on conflict (experiment_id, unit_id, phase, variation_id) do update set
+                first_ts = excluded.first_ts, event_id = excluded.event_id, player_hash = excluded.player_hash
+            where (excluded.first_ts, excluded.event_id) < (c.first_ts, c.event_id)
+        )
+
+        insert into awf.exposures as x (
+            experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash, attributes
+        )
+        select
+            f.experiment_id, f.unit_id, f.phase, f.variation_id, f.locale_id, f.ts, f.event_id, f.player_hash,
+            awf._allowed_attributes(f.attributes, %L)
         from (
-            select
-                p.id as experiment_id,
-                case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end as unit_id,
-                v.phase, v.id as variation_id, e.locale_id, e.ts, e.id, e.player_hash
-            from awf.turn_events as e
-            cross join lateral unnest(e.assignments) as a (variation_id)
-            inner join awf.variation_ids as v on v.id = a.variation_id
-            inner join awf.experiments as p on p.id = v.experiment_id
-            where e.ts >= %L and e.ts < %L and (%s)
-        ) as u
-        order by u.experiment_id, u.unit_id, u.phase, u.ts, u.id, u.variation_id
+            select distinct on (o.experiment_id, o.unit_id, o.phase) o.*
+            from firsts as o
+            order by o.experiment_id, o.unit_id, o.phase, o.ts, o.event_id, o.variation_id
+        ) as f
         on conflict (experiment_id, unit_id, phase) do update set
             variation_id = excluded.variation_id,
             locale_id = excluded.locale_id,
             first_ts = excluded.first_ts,
             event_id = excluded.event_id,
-            player_hash = excluded.player_hash
+            player_hash = excluded.player_hash,
+            attributes = excluded.attributes
         where (excluded.first_ts, excluded.event_id) < (x.first_ts, x.event_id)
+            -- A recompute brings the attributes in line with a setting that has changed.
+            or (excluded.event_id = x.event_id and excluded.attributes is distinct from x.attributes)
         $sql$,
-        p_day::timestamp at time zone 'UTC', (p_day + 1)::timestamp at time zone 'UTC', p_condition
+        coalesce(p_day::timestamp at time zone 'UTC', '-infinity'), coalesce((p_day + 1)::timestamp at time zone 'UTC', 'infinity'),
+        p_condition, awf._setting_names('exposure_attributes')
     );
 end;
 $$;
-comment on function awf._add_exposures(date, text) is 'Merges the exposures shown by the selected events of a day into exposures.';
+comment on function awf._add_exposures(date, text) is
+'Merges the exposures and crossovers shown by the selected events of a day, of all days for NULL, into exposures and crossovers.';

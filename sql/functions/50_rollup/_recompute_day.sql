@@ -9,10 +9,6 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-#variable_conflict use_column
-declare
-    v_condition constant text :=
-        'not exists (select from awf.ingest_log as l where l.batch_id = e.batch_id and l.rolled_up_at is null)';
 begin
     if awf._partition_of('turn_events_' || to_char(p_day, 'YYYYMMDD')) is null then
         if exists (select from awf.daily_totals as d where d.day = p_day) then
@@ -24,9 +20,8 @@ begin
         end if;
         return;
     end if;
-    delete from awf.daily_totals as d where d.day = p_day;
-    perform awf._add_totals(p_day, v_condition);
-    perform awf._add_exposures(p_day, v_condition);
+    perform awf._recompute_totals(p_day);
+    perform awf._add_exposures(p_day, awf._rolled_up());
 end;
 $$;
-comment on function awf._recompute_day(date) is 'Recomputes daily_totals of a day and merges its exposures; raises WF301 when its events are gone.';
+comment on function awf._recompute_day(date) is 'Recomputes daily_totals of a day and merges its exposures and crossovers; raises WF301 when its events are gone.';

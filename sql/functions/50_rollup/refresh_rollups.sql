@@ -1,4 +1,4 @@
--- Adds the events of new batches to the rollups: the daily totals and the first exposures.
+-- Adds the events of new batches to the rollups: the daily totals, the first exposures and the crossovers.
 -- Called every minute, by an admin, a scheduler or the CLI. A second call at the same time returns at once with zeros.
 -- Costs in proportion to the new events; locks the cells it changes until the transaction ends.
 create or replace function awf.refresh_rollups(p_max_batches integer default 5000)
@@ -37,14 +37,15 @@ begin
             batches := batches + v_claim.batches;
             v_days := v_days || v_claim.day;
         end loop;
+        perform awf._purge_log(greatest(1000, 2 * batches));
     end if;
     days := (select count(distinct d.day) from unnest(v_days) as d (day));
     return next;
 end;
 $$;
 comment on function awf.refresh_rollups(integer) is
-'Adds the events of committed batches that were not rolled up yet to daily_totals and exposures, at most p_max_batches of them, all
-in one transaction: call it until batches is 0. Returns how many batches, events and days there were; zeros when there is nothing
-to do or another refresh is at work.
+'Adds the events of committed batches that were not rolled up yet to daily_totals, exposures and crossovers, at most p_max_batches of
+them, all in one transaction: call it until batches is 0. Returns how many batches, events and days there were; zeros when there is
+nothing to do or another refresh is at work. It also takes out of ingest_log what was rolled up more than ingest_log_keep_days ago.
 Errors: WF001 (p_max_batches).
 Example: SELECT * FROM awf.refresh_rollups();';

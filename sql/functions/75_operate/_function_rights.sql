@@ -40,7 +40,8 @@ as $$
     from (values ('writer'), ('admin')) as k (kind)
     cross join (
         values ('active_config'), ('assign'), ('turn_params'), ('hash_player'), ('dimension_ids'), ('variation_numbers'),
-        ('open_batch'), ('open_stage'), ('ingest_batch'), ('reject_event'), ('record_turn'), ('record_turns')
+        ('open_batch'), ('close_batch'), ('open_stage'), ('ingest_batch'), ('open_source'), ('close_source'), ('reject_event'), ('record_turn'), ('record_turns'),
+        ('record_lines')
     ) as f (name)
     union all
     select 'admin', f.name
@@ -49,7 +50,8 @@ as $$
         ('create_variation'), ('update_variation'), ('delete_variation'), ('open_phase'), ('set_ramp'), ('advance_ramp'),
         ('set_override'), ('create_layer'), ('set_holdout'), ('delete_layer'), ('create_from_template'), ('save_template'),
         ('delete_template'), ('set_setting'), ('set_player_hash_key'),
-        ('refresh_rollups'), ('rollup_daily'), ('backfill')
+        ('refresh_rollups'), ('rollup_daily'), ('backfill'),
+        ('retry_rejected'), ('forget_player'), ('reapply_erasures')
     ) as f (name);
 $$;
 comment on function awf._function_rights() is 'Function rights of each kind of role.';

@@ -30,10 +30,13 @@ as $$
     raw (relation, privilege) as (
         values
         ('exposures', 'select'),
+        ('crossovers', 'select'),
+        ('erasures', 'select'),
         ('experiment_overrides', 'select'),
         ('turn_events', 'select'),
         ('analytics_events', 'select'),
         ('ingest_log', 'select'),
+        ('ingest_sources', 'select'),
         ('rejected_events', 'select'),
         ('schema_steps', 'select'),
         ('role_grants', 'select')
@@ -45,6 +48,8 @@ as $$
     union all
     -- Enough to count first exposures, and nothing that names a unit.
     select 'reader', 'exposures', 'select (experiment_id, variation_id, locale_id, first_ts)'
+    union all
+    select 'reader', 'crossovers', 'select (experiment_id, phase, variation_id, first_ts)'
     union all
     select 'reader', 'experiment_overrides', 'select (experiment_id)'
     union all

@@ -1,0 +1,99 @@
+"""Where lines come from: it gives those without an id or a time the same ones in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from awf_pg.admin import Api
+from awf_pg.cli.base import tell
+from awf_pg.errors import InvalidEvent
+from awf_pg.event import Event, field_name
+
+NO_TIME = "ts is missing"
+
+_NO_TIME_HINT = "nobody can tell whether standard input came before: give each line a ts, or ingest a file"
+_STANDARD_INPUT = "stdin"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHUNK = 1 << 20
+
+
+class Origin:
+    """A file by its name and content; the database remembers it once a line has no time of its own."""
+
+    def __init__(self, file: BinaryIO, name: str | None, api: Api) -> None:
+        self._file = file
+        self._is_file = _is_file(file)
+        self._name = name or (Path(file.name).name if self._is_file else _STANDARD_INPUT)
+        self._api = api
+        self._digest: str | None = None
+        self._ts: datetime | None = None
+        self.end: int | None = None  # Only what the digest covers is ingested; the file may be growing.
+
+    def complete(self, event: Event, document: Mapping[str, Any], number: int, raw: bytes) -> None:
+        """Give the event of a line what the line lacks."""
+        given = _given(document)
+        if "ts" not in given:
+            event.ts = self._time()
+        if "id" not in given:
+            event.id = line_id(self._name, number, raw, event.ts)
+
+    def finish(self) -> None:
+        """Every line has been read and stored."""
+        if self._digest is None:
+            return
+        self._api.close_source(self._name, self._digest)
+        if os.fstat(self._file.fileno()).st_size != self.end:
+            tell(f"{self._name} has changed meanwhile: what was added has not been ingested")
+
+    def _time(self) -> datetime:
+        if not self._is_file:
+            raise InvalidEvent(NO_TIME, hint=_NO_TIME_HINT)
+        if self._ts is None:
+            digest, self.end = _digest(self._file)
+            self._ts = self._api.open_source(self._name, digest)
+            self._digest = digest
+        return self._ts
+
+
+def line_id(name: str, number: int, raw: bytes, ts: datetime) -> bytes:
+    """The id of a line without one: a UUIDv8, from the file's name, the line's number and its bytes.
+
+    It begins with the milliseconds of the time, as those of version 7 do: the key's index is filled by time.
+    """
+    parts = (name.encode("utf-8", "surrogateescape"), b"%d" % number, raw.rstrip(b"\r\n"))
+    digest = hashlib.sha256(b"\0".join(parts)).digest()
+    milliseconds = (ts - _EPOCH) // timedelta(milliseconds=1) & (1 << 48) - 1
+    made = bytearray(milliseconds.to_bytes(6, "big") + digest[:10])
+    made[6] = made[6] & 0x0F | 0x80
+    made[8] = made[8] & 0x3F | 0x80
+    return bytes(made)
+
+
+def _given(document: Mapping[str, Any]) -> set[str]:
+    if document.get("id") is not None and document.get("ts") is not None:
+        return {"id", "ts"}
+    return {field_name(key) for key, value in document.items() if value is not None}
+
+
+def _is_file(file: BinaryIO) -> bool:
+    """Not standard input, whatever it comes from, nor a pipe: both have no name to be known by."""
+    try:
+        plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        return False
+    return plain and file.name != "<stdin>"
+
+
+def _digest(file: BinaryIO) -> tuple[str, int]:
+    """SHA-256 of the content and how long that is, wherever the file is being read."""
+    digest, position = hashlib.sha256(), 0
+    while chunk := os.pread(file.fileno(), _CHUNK, position):
+        digest.update(chunk)
+        position += len(chunk)
+    return digest.hexdigest(), position

@@ -1,0 +1,224 @@
+"""What the fault tests break things with, a proxy that cuts connections, and what they count afterwards."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import psycopg
+
+from awf_pg import Awf
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Way = Literal["up", "down"]  # to the server, to the client
+Fault = Callable[[Way, bytes], bytes]
+"""Sees what passes one connection and returns what is passed on, or raises Cut."""
+
+PATIENCE_S = 90.0
+
+
+class Cut(Exception):
+    """End the connection: pass `last` on, do `then`, close both sides."""
+
+    def __init__(self, last: bytes, then: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.last = last
+        self.then = then
+
+
+def nothing(_: Way, data: bytes) -> bytes:
+    """No fault."""
+    return data
+
+
+class Proxy:
+    """Stands on TCP before a server on a Unix socket; every connection gets a fault of its own."""
+
+    def __init__(self, server: Path) -> None:
+        self.cuts: list[Way] = []
+        self._server = str(server)
+        self._new_fault: Callable[[], Fault] = lambda: nothing
+        self._faults: dict[socket.socket, Fault] = {}  # by the client's end
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._accept, name="proxy")
+        self._thread.start()
+
+    def inject(self, new_fault: Callable[[], Fault]) -> None:
+        """Another kind of fault, in the open connections too."""
+        self._new_fault = new_fault
+        for client in list(self._faults):
+            self._faults[client] = new_fault()
+
+    def dsn(self, database: str) -> str:
+        """For a writer. Neither TLS nor Kerberos is asked for: the first byte is of the client's greeting."""
+        port = self._listener.getsockname()[1]
+        return (
+            f"host=127.0.0.1 port={port} user=t_writer dbname={database} sslmode=disable gssencmode=disable"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in (self._listener, *self._faults):
+            _end(one)
+        self._thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with ExitStack() as links:
+            while True:
+                try:
+                    client, _ = self._listener.accept()
+                except OSError:
+                    return  # The proxy is closed.
+                link = threading.Thread(target=self._link, args=[client], name="proxy-link")
+                link.start()
+                links.callback(link.join)
+
+    def _link(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            try:
+                server.connect(self._server)
+            except OSError:
+                return  # The server is away; so the client is sent away.
+            self._faults[client] = self._new_fault()
+            up = threading.Thread(target=self._pump, args=["up", client, client, server], name="proxy-up")
+            up.start()
+            self._pump("down", client, server, client)
+            up.join()
+            del self._faults[client]
+
+    def _pump(self, way: Way, link: socket.socket, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65_536):
+                target.sendall(self._faults[link](way, data))
+        except Cut as cut:
+            self.cuts.append(way)
+            with suppress(OSError):
+                target.sendall(cut.last)
+            cut.then()
+        except OSError:
+            pass  # The other pump has ended the connection, or one of its sides.
+        finally:
+            _end(source)
+            _end(target)
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+
+
+def cut_after(way: Way, offset: int) -> Fault:
+    """Cut when exactly so many bytes have passed that way."""
+    left = offset
+
+    def fault(passing: Way, data: bytes) -> bytes:
+        nonlocal left
+        if passing == way:
+            if len(data) > left:
+                raise Cut(data[:left])
+            left -= len(data)
+        return data
+
+    return fault
+
+
+class Trap:
+    """Waits on all connections for bytes that pass one way, after others that passed the same connection.
+
+    Springs once. `hold` runs before the bytes are passed on; with `cut` the connection ends behind them (or
+    before them: `swallow`) and `cut` runs after that.
+    """
+
+    def __init__(
+        self,
+        *steps: tuple[Way, bytes],
+        hold: Callable[[], object] | None = None,
+        cut: Callable[[], object] | None = None,
+        swallow: bool = False,
+    ) -> None:
+        self.sprung = threading.Event()
+        self._steps = [(way, re.compile(pattern, re.DOTALL)) for way, pattern in steps]
+        self._hold, self._cut, self._swallow = hold, cut, swallow
+
+    def watch(self) -> Fault:
+        """The fault of one connection."""
+        steps = iter(self._steps)
+        step = next(steps, None)
+        seen = bytearray()
+        lock = threading.Lock()
+
+        def fault(way: Way, data: bytes) -> bytes:
+            nonlocal step
+            with lock:
+                if self.sprung.is_set() or step is None or way != step[0]:
+                    return data
+                seen.extend(data)
+                found = step[1].search(seen)
+                if found is None:
+                    return data
+                step = next(steps, None)
+                behind = len(seen) - (found.start() if self._swallow else found.end())
+                seen.clear()
+                if step is not None:
+                    return data
+                self.sprung.set()
+            if self._hold is not None:
+                self._hold()
+            if self._cut is not None:
+                raise Cut(data[: max(0, len(data) - behind)], self._cut)
+            return data
+
+        return fault
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s for: {what}"
+        time.sleep(0.005)
+
+
+def play(awf: Awf, turns: int, session_id: str = "s") -> list[str]:
+    """Play turns; their ids."""
+    ids = []
+    for number in range(turns):
+        turn = awf.turn(session_id=session_id, player_id=f"p-{number}", world_ref="w", adventure_ref="a")
+        with turn:
+            turn["outputTokens"] = number
+        ids.append(turn.id)
+    return ids
+
+
+@contextmanager
+def connected(dsn: str) -> Iterator[Connection]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+def stored_ids(dsn: str) -> list[str]:
+    with connected(dsn) as connection:
+        return [row[0] for row in connection.execute("select id::text from awf.turn_events order by id")]
+
+
+def assert_stored(dsn: str, expected: list[str]) -> None:
+    """Exactly these events are stored, each once, and the rollups count each once."""
+    stored = stored_ids(dsn)
+    lost, strange = set(expected) - set(stored), set(stored) - set(expected)
+    assert not lost, f"{len(lost)} of {len(expected)} events lost"
+    assert not strange, f"{len(strange)} events stored that nobody recorded"
+    assert stored == sorted(expected), "events stored twice"
+    with connected(dsn) as connection:
+        connection.execute("select awf.refresh_rollups()")
+        counted = connection.execute(
+            "select coalesce(sum(n), 0) from awf.daily_totals where variation_id = 0 and metric_id = 0"
+        ).fetchone()
+    assert counted == (len(expected),), "the rollups count otherwise"
