@@ -1,7 +1,7 @@
 """The documents: the reference is fresh, links lead somewhere, commands exist, marked examples run.
 
 An example to be run stands behind `<!-- run as KIND -->`, which no reader sees. Its block is sql (by psql),
-sh or python. A text block right behind it shows the output: each of its lines must come, in that order.
+sh or python; those of docs/ingest.md are run by test_services.py. A text block right behind it shows the output: each of its lines must come, in that order.
 Numbers with a fraction, ids and times may differ, and three dots stand for lines left out.
 """
 
@@ -67,7 +67,11 @@ def examples_of(document: Path) -> Iterator[Example]:
             yield Example(kind, block["language"], dedent(block["code"]), output)
 
 
-WITH_EXAMPLES = [name for name, path in zip(NAMES, DOCUMENTS, strict=True) if any(examples_of(path))]
+WITH_EXAMPLES = [
+    name
+    for name, path in zip(NAMES, DOCUMENTS, strict=True)
+    if name != "docs/ingest.md" and any(examples_of(path))
+]
 
 
 def prose(text: str) -> str:
@@ -96,21 +100,33 @@ def assert_shown(expected: str, output: str) -> None:
         assert line == "..." or line in produced, f"not in the output, or not in this order: {line}\n{output}"
 
 
-def run(example: Example, dsn: str, folder: Path) -> str:
+def environment_of(dsn: str) -> dict[str, str]:
+    """What an example finds: the database, a key, our commands, psql and node."""
     psql = shutil.which("psql") or pg_tool("psql")
+    return os.environ | {
+        "AWF_DATABASE_URL": dsn,
+        "AWF_PLAYER_HASH_KEY": "a key for the examples of the documents",
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), os.environ["PATH"], str(Path(psql).parent)]
+        ),
+        "PGTZ": "UTC",
+    }
+
+
+def run(example: Example, dsn: str, folder: Path) -> str:
     command: list[str] = {
-        "sql": [psql, "-X", "-v", "ON_ERROR_STOP=1", "-f", "-", dsn],
+        "sql": ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-f", "-", dsn],
         "sh": ["bash", "-euo", "pipefail", "-s"],
         "python": [sys.executable, "-"],
     }[example.language]
-    environment = os.environ | {
-        "AWF_DATABASE_URL": dsn,
-        "AWF_PLAYER_HASH_KEY": "a key for the examples of the documents",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PGTZ": "UTC",
-    }
     done = subprocess.run(
-        command, input=example.code, env=environment, cwd=folder, capture_output=True, text=True, check=False
+        command,
+        input=example.code,
+        env=environment_of(dsn),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{example.code}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr

@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(132);
+select plan(133);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -127,6 +127,7 @@ insert into calls values
 ('assign', $$select awf.assign('awf-default-test', 's')$$),
 ('assign_many', $$select awf.assign_many('awf-default-test', '{s}')$$),
 ('backfill', $$select awf.backfill('2025-01-01', '2025-01-02')$$),
+('close_batch', 'select awf.close_batch(1)'),
 ('close_source', $$select awf.close_source('f', repeat('0', 64))$$),
 ('create_experiment', $$select awf.create_experiment('e', 'E')$$),
 ('create_from_template', $$select awf.create_from_template('token-budget', 'e')$$),
@@ -281,16 +282,15 @@ from (
     values
     (null::jsonb, 'missing'), ('null', 'null'), ('"country"', 'a text'), ('{"country": true}', 'an object'), ('5', 'a number'),
     ('["country", "country"]', 'one with a name twice'), ('["country", 5]', 'one with a number'), ('[null]', 'one with null'),
-    ('[["country"]]', 'a list of lists'), ('[""]', 'one with an empty name'), ('["5th"]', 'one with a name that begins with a digit'),
-    ('["a b"]', 'one with a blank in a name'), ('["a\n"]', 'one with a line feed in a name'), ('["\u00e4"]', 'one with an umlaut'),
+    ('[["country"]]', 'a list of lists'), ('[""]', 'one with an empty name'), ('["5th"]', 'one with a digit in front'),
+    ('["a b"]', 'one with a blank in a name'), ('["a\n"]', 'one with a line feed'), ('["\u00e4"]', 'one with an umlaut'),
     (to_jsonb(array[repeat('x', 64)]), 'one with a name of 64 characters'),
     (to_jsonb(array(select 'n' || i from generate_series(1, 21) as i)), 'one with 21 names')
 ) as b (value, what);
 select throws_like(
     $$select awf.set_setting('hash_basis', '["session"]')$$, 'setting "hash_basis" cannot be %', 'nor is a list a text'
 );
-select
-    lives_ok(format('select awf.set_setting(%L, %L)', 'exposure_attributes', g.value), 'a list of names can be ' || g.what)
+select lives_ok(format('select awf.set_setting(%L, %L)', 'exposure_attributes', g.value), 'a list of names can be ' || g.what)
 from (
     values
     (to_jsonb(array(select 'n' || i from generate_series(1, 20) as i)), 'one with 20 names'),

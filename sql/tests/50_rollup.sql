@@ -630,7 +630,8 @@ select
         'id', format('01940000-0000-7000-8000-%s', lpad(a.id, 12, 'f')), 'ts', a.ts, 'session_id', 'crossing',
         'player_hash', repeat(a.player, 32), 'world_ref', 'w1', 'adventure_ref', 'a1', 'locale', a.locale,
         'assignments', jsonb_build_array(
-            jsonb_build_object('experiment', 'c', 'variation', a.of_c), jsonb_build_object('experiment', 'cp', 'variation', a.of_cp)
+            jsonb_build_object('experiment', 'c', 'variation', a.of_c),
+            jsonb_build_object('experiment', 'cp', 'variation', a.of_cp)
         )
     ),
     a.attributes
@@ -762,7 +763,10 @@ select results_eq(
 select pg_temp.after('{1,4}', 1);
 select is_empty('select * from crossed', 'a unit that kept its variation has none');
 select pg_temp.clear_events();
-select awf.record_turn(a.event || '{"assignments": [{"experiment": "c", "variation": "b"}, {"experiment": "c", "variation": "a"}]}')
+select
+    awf.record_turn(
+        a.event || '{"assignments": [{"experiment": "c", "variation": "b"}, {"experiment": "c", "variation": "a"}]}'
+    )
 from arriving as a
 where a.place = 1;
 update awf.turn_events set attributes = '{"country": "FR", "age": 7, "vip": false, "secret": "s"}'
@@ -772,14 +776,15 @@ select results_eq(
     'select variation_key from crossed order by 1', array['a', 'b'], 'a single event can show a unit in two variations'
 );
 select is(
-    (select x.attributes from awf.exposures as x), '{"country": "FR", "age": 7, "vip": false}', 'numbers and booleans are kept, too'
+    (select x.attributes from awf.exposures as x), '{"country": "FR", "age": 7, "vip": false}',
+    'numbers and booleans are kept, too'
 );
 select awf.set_setting('exposure_attributes', '["country"]');
 select isnt_empty($$select * from awf.backfill('2025-01-20', '2025-01-20')$$, 'a recompute under another setting');
 select is((select x.attributes from awf.exposures as x), '{"country": "FR"}', 'keeps what that one names');
 select awf.set_setting('exposure_attributes', '[]');
 select isnt_empty($$select * from awf.backfill('2025-01-20', '2025-01-20')$$, 'under one that names none');
-select is((select count(*) from awf.exposures as x where x.attributes is null), 1::bigint, 'nothing is kept');
+select is(array(select x.attributes from awf.exposures as x), '{null}', 'nothing is kept');
 select pg_temp.clear_events();
 select
     pg_temp.clock('2025-01-10 00:00+00'),
@@ -791,7 +796,8 @@ select pg_temp.clock('2025-02-01 12:00+00');
 select pg_temp.arrive(1), pg_temp.arrive(3); -- noqa: LT09
 select r.events from awf.refresh_rollups() as r;
 select results_eq(
-    'select distinct experiment_key from crossed', array['cp'], 'another variation in another phase is no crossover, in the same is one'
+    'select distinct experiment_key from crossed', array['cp'],
+    'another variation in another phase is no crossover, in the same is one'
 );
 select awf.delete_experiment('cp');
 select is_empty('select * from crossed', 'an experiment that is deleted takes its crossovers along');
@@ -836,7 +842,7 @@ select is((select count(*) from awf.ingest_log), 1001::bigint, 'no more than the
 delete from awf.ingest_log
 where batch_id = (select min(l.batch_id) from awf.ingest_log as l);
 select r.batches from awf.refresh_rollups() as r;
-select is((select count(*) from awf.ingest_log where client = 'old'), 0::bigint, 'one of the 1,000 oldest goes');
+select is_empty($$select batch_id from awf.ingest_log where client = 'old'$$, 'one of the 1,000 oldest goes');
 -- Events whose batch is in the log no more.
 select awf.record_turn(a.event - 'assignments') from arriving as a
 where a.place = 3;

@@ -80,7 +80,7 @@ insert into expected values
 ('turn_params', 'writer admin'),
 ('hash_player', 'writer admin'),
 ('dimension_ids', 'writer admin'), ('variation_numbers', 'writer admin'),
-('open_batch', 'writer admin'), ('open_source', 'writer admin'), ('close_source', 'writer admin'),
+('open_batch', 'writer admin'), ('close_batch', 'writer admin'), ('open_source', 'writer admin'), ('close_source', 'writer admin'),
 ('open_stage', 'writer admin'), ('ingest_batch', 'writer admin'), ('reject_event', 'writer admin'),
 ('record_turn', 'writer admin'), ('record_turns', 'writer admin'), ('record_lines', 'writer admin'),
 ('create_experiment', 'admin'), ('update_experiment', 'admin'), ('delete_experiment', 'admin'), ('start_experiment', 'admin'),

@@ -309,7 +309,7 @@ select is(
     awf._copy_columns(),
     'ts, id, session_id, player_hash, world_id, adventure_id, locale_id, model_id, assignments, failed, turn_latency_us, '
     || 'model_latency_us, bundle_us, bundle_tokens, output_tokens, retries, fallbacks, tool_calls, acts, choices, '
-    || 'time_advance_ticks, extra',
+    || 'time_advance_ticks, extra, attributes',
     'the columns that writers may set are the documented ones, in the order of the COPY'
 );
 create function pg_temp.partition_rights()

@@ -50,13 +50,15 @@ begin
         offset 0
     ) as f
     where s.ctid = f.ctid and f.fault is not null;
-    insert into awf.rejected_events (reason, detail, player_hash, event)
+    insert into awf.rejected_events (reason, detail, player_hash, event, complete)
     select
         split_part(s.fault, ': ', 1),
         substring(s.fault from position(': ' in s.fault) + 2),
-        coalesce(case when octet_length(s.player_hash) = 32 then s.player_hash end, awf._readable_player(s.event)),
-        awf._event_remains(coalesce(s.event, to_jsonb(s) - array['event', 'fault']))
+        coalesce(case when octet_length(s.player_hash) = 32 then s.player_hash end, awf._readable_player(d.event)),
+        awf._event_remains(d.event),
+        awf._keeps_all(d.event)
     from pg_temp.awf_stage as s
+    cross join lateral (select coalesce(s.event, to_jsonb(s) - array['event', 'fault']) as event) as d
     where s.fault is not null;
     get diagnostics v_rejected = row_count;
     if v_rejected > 0 then
