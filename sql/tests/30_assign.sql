@@ -596,16 +596,16 @@ select is(
 );
 
 -- The attributes that clients may send.
-select is(awf._config_document(false) ? 'exposureAttributes', false, 'the configuration names no attributes as long as none are kept');
+select is(awf._config_document(false) ? 'exposureAttributes', false, 'the configuration names no attributes');
 create temporary table config_before as
 select awf.active_config() - 'revision' as config;
 select awf.set_setting('exposure_attributes', '["country", "age"]');
 select is(awf.active_config() -> 'exposureAttributes', '["country", "age"]', 'then those of the setting, in its order');
 select is(
-    awf.active_config() - 'revision' - 'exposureAttributes', (select c.config from config_before as c), 'and is the same in all else'
+    awf.active_config() - 'revision' - 'exposureAttributes', (select c.config from config_before as c), 'beside all else'
 );
 select awf.set_setting('exposure_attributes', '[]');
-select is(awf.active_config() - 'revision', (select c.config from config_before as c), 'an empty list leaves the document as it was');
+select is(awf.active_config() - 'revision', (select c.config from config_before as c), 'an empty list leaves it as it was');
 
 select finish();
 rollback;

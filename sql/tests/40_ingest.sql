@@ -1,6 +1,6 @@
 -- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
 begin;
-select plan(319);
+select plan(333);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -1269,6 +1269,74 @@ select matches(
         where c.oid = to_regclass('awf.turn_events_20250119')
     ),
     '2025-01-19 00:00:00\+00.*2025-01-20 00:00:00\+00', 'the partition begins and ends at midnight UTC'
+);
+
+-- What a batch cost stands in the log.
+delete from awf.turn_events;
+delete from awf.ingest_log;
+delete from awf.rejected_events;
+set local role awf_writer;
+select throws_ok(
+    'select awf.close_batch(1)', 'WF202', 'this transaction has no open batch', 'close_batch() is for a batch of this transaction'
+);
+select pg_temp.send('session_id', quote_literal('s1'));
+select lives_ok('select awf.close_batch(123)', 'a batch may be closed');
+select awf.open_stage();
+insert into pg_temp.awf_stage (ts, id, session_id, player_hash, world_ref, adventure_ref, locale)
+select
+    t.ts,
+    t.id::uuid,
+    t.session_id,
+    sha256('p'),
+    'w1',
+    'a1',
+    'en-US'
+from (
+    values
+    (timestamptz '2025-01-15 10:00+00', '01940000-0000-7000-8000-000000000051', 's1'),
+    ('2025-01-15 10:00+00', '01940000-0000-7000-8000-000000000051', 's1'),
+    ('2025-01-16 10:00+00', '01940000-0000-7000-8000-000000000052', 's1'),
+    ('2025-01-16 10:00+00', '01940000-0000-7000-8000-000000000053', '')
+) as t (ts, id, session_id);
+select results_eq('select * from awf.ingest_batch(456)', 'values (2, 1, 1)', 'a batch of two days with a duplicate and a bad row');
+insert into pg_temp.awf_stage (ts, id, session_id) values ('2025-01-16 10:00+00', '01940000-0000-7000-8000-000000000054', '');
+select results_eq('select * from awf.ingest_batch()', 'values (0, 0, 1)', 'a batch of nothing but a bad row');
+reset role;
+select results_eq(
+    $$select path, day, rows, duplicates, rejected, bytes, duration_ms >= 0, rolled_up_at is not null
+    from awf.ingest_log
+    order by batch_id$$,
+    $$values
+    ('direct', date '2025-01-15', 1, null::integer, null::integer, 123::bigint, true, false),
+    ('careful', '2025-01-15', 1, 1, 1, 456, true, false),
+    ('careful', '2025-01-16', 1, 0, 0, null, true, false),
+    ('careful', (awf._now() at time zone 'UTC')::date, 0, 0, 1, null, true, true)$$,
+    'each has its rows, refusals, bytes and time; what brought no event is not for the refresh'
+);
+
+-- Attributes of an event.
+select is(awf._attributes_fault(f.attributes::jsonb), f.fault, 'attributes ' || left(f.attributes, 40))
+from (
+    values
+    ('{}', null), ('{"country": "NZ", "paying": true, "level": 3, "team": null}', null),
+    ('[]', 'bad_attributes: attributes is of type array, not an object'),
+    ('{"b": [1], "a": {}}', 'bad_attributes: attribute "a" is of type object, not a text, number or boolean'),
+    (format('{"a": "%s"}', repeat('x', 2040)), 'too_long: attributes takes 2049 bytes, more than 2048')
+) as f (attributes, fault);
+select lives_ok(
+    format('select awf.record_turn(%L)', pg_temp.event('{"ts": "2025-01-15T11:00:00Z", "attributes": {"country": "NZ"}}')),
+    'an event may say something about its unit'
+);
+select throws_ok(
+    format('select awf.record_turn(%L)', pg_temp.event('{"attributes": {"country": ["NZ"]}}')), 'WF201',
+    'event refused: bad_attributes: attribute "country" is of type array, not a text, number or boolean', 'but not a list'
+);
+select results_eq(
+    $$select attributes from awf.turn_events where ts = '2025-01-15 11:00+00'$$, $$values ('{"country": "NZ"}'::jsonb)$$,
+    'it is stored with it'
+);
+select throws_ok(
+    $$select pg_temp.send('attributes', quote_literal('{"country": ["NZ"]}'))$$, '23514', null, 'the direct path refuses a list as well'
 );
 
 select finish();

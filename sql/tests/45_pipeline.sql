@@ -81,7 +81,7 @@ from (
     ),
     ('{"attributes": "free text"}', '{}', 'no text in the place of the attributes'),
     (
-        '{"assignments": [3, {"experiment": "e", "variation": "v", "id": 7, "x": 1}, {"id": 8}, {"id": "free text"}, "free text"]}',
+        '{"assignments": [3, {"experiment": "e", "variation": "v", "id": 7, "x": 1}, {"id": 8}, {"id": "text"}, "text"]}',
         '{"assignments": [3, {"experiment": "e", "variation": "v", "id": 7}, {"id": 8}, {}]}', 'keys and numbers of variations'
     ),
     ('{"assignments": []}', '{"assignments": []}', 'an empty list of them')
@@ -106,7 +106,7 @@ select is(
     'nobody where no key is stored, without an error'
 );
 insert into awf.player_hash_key
-select k.* from key_before as k;
+select k.* from key_before as k; -- noqa: AM04
 select is(awf._keeps_all(k.event), k.complete, format('complete: %s; %s', k.complete, k.what))
 from (
     values
@@ -267,8 +267,8 @@ select awf.set_setting('ingest_max_age_days', '1');
 create temporary table sent (event jsonb);
 insert into sent values
 (pg_temp.event(
-    '{"id": "01940000-0000-7000-8000-000000000001", "session_id": "row", "player_hash": null, "player_id": "p1", "locale": "de-DE",
-    "model": "m1", "experiment_key": "e", "variation_key": "b", "attributes": {"age": 7, "vip": true},
+    '{"id": "01940000-0000-7000-8000-000000000001", "session_id": "row", "player_hash": null, "player_id": "p1",
+    "locale": "de-DE", "model": "m1", "experiment_key": "e", "variation_key": "b", "attributes": {"age": 7, "vip": true},
     "metrics": {"turnLatencyMs": 812.345, "acts": 3, "failed": true, "won": true, "mood": 0.5}}'
 )),
 (pg_temp.event(
@@ -285,8 +285,8 @@ select bag_eq(
     'one for its time, one for its variation, and one that cannot be kept as it is'
 );
 select is_empty(
-    $$select from awf.rejected_events where player_hash is null or player_hash::text <> '\x' || case when complete then awf.hash_player('p1')
-    else repeat('ab', 32) end$$,
+    $$select from awf.rejected_events
+    where encode(player_hash, 'hex') is distinct from case when complete then awf.hash_player('p1') else repeat('ab', 32) end$$,
     'their players are known by their hashes'
 );
 create temporary table refused_before as table awf.rejected_events;
@@ -416,8 +416,8 @@ from generate_series(1, 5) as i;
 select results_eq('select * from awf.retry_rejected(p_limit => 0)', 'values (0, 0, 0)', 'a limit of 0 tries none');
 select results_eq('select * from awf.retry_rejected(p_limit => 2)', 'values (2, 0, 0)', 'a limit takes the oldest');
 select results_eq(
-    'select session_id, ts, player_hash from stored order by 1',
-    $$values ('s1', timestamptz '2025-01-16 12:01+00', decode(repeat('ab', 32), 'hex')), ('s2', '2025-01-16 12:02+00', decode(repeat('ab', 32), 'hex'))$$,
+    $$select session_id, ts from stored where player_hash = decode(repeat('ab', 32), 'hex') order by 1$$,
+    $$values ('s1', timestamptz '2025-01-16 12:01+00'), ('s2', '2025-01-16 12:02+00')$$,
     'an event without a time happened when it was refused'
 );
 select results_eq('select * from awf.retry_rejected()', 'values (1, 0, 2)', 'the next call takes the others');
@@ -548,7 +548,8 @@ declare
     v_found bigint := 0;
 begin
     for v_table in select c.oid::regclass from pg_class as c where c.relnamespace = 'awf'::regnamespace and c.relkind = 'r' loop
-        execute format('select count(*) from %s as t where position(%L in t::text) > 0', v_table, pg_temp.hash_of(p_player)) into v_rows;
+        execute format('select count(*) from %s as t where position(%L in t::text) > 0', v_table, pg_temp.hash_of(p_player))
+        into v_rows;
         v_found := v_found + v_rows;
     end loop;
     return v_found;
@@ -625,7 +626,8 @@ language sql
 as $$
     select pg_temp.clear_events();
     select awf.record_turns(jsonb_build_array(
-        pg_temp.shared(p_first, 0, 'a'), pg_temp.shared(p_first, 2, 'b'), pg_temp.shared(p_second, 1, 'b'), pg_temp.shared(p_second, 3, 'b')
+        pg_temp.shared(p_first, 0, 'a'), pg_temp.shared(p_first, 2, 'b'),
+        pg_temp.shared(p_second, 1, 'b'), pg_temp.shared(p_second, 3, 'b')
     ));
     select awf.refresh_rollups();
 $$;
@@ -724,7 +726,7 @@ select isnt_empty(
     'nothing is erased without a record'
 );
 insert into awf.erasure_key
-select k.* from erasure_key_before as k;
+select k.* from erasure_key_before as k; -- noqa: AM04
 delete from awf.erasures
 where id is not null;
 select results_eq('select * from awf.reapply_erasures()', 'values (0, 0::bigint)', 'without erasures nobody is looked for');

@@ -80,7 +80,8 @@ insert into expected values
 ('turn_params', 'writer admin'),
 ('hash_player', 'writer admin'),
 ('dimension_ids', 'writer admin'), ('variation_numbers', 'writer admin'),
-('open_batch', 'writer admin'), ('close_batch', 'writer admin'), ('open_source', 'writer admin'), ('close_source', 'writer admin'),
+('open_batch', 'writer admin'), ('close_batch', 'writer admin'), ('open_source', 'writer admin'),
+('close_source', 'writer admin'),
 ('open_stage', 'writer admin'), ('ingest_batch', 'writer admin'), ('reject_event', 'writer admin'),
 ('record_turn', 'writer admin'), ('record_turns', 'writer admin'), ('record_lines', 'writer admin'),
 ('create_experiment', 'admin'), ('update_experiment', 'admin'), ('delete_experiment', 'admin'), ('start_experiment', 'admin'),
@@ -192,8 +193,8 @@ select results_eq(
     $$select pg_temp.rights_of('awf_analyst')$$,
     array[
         'select analytics_events', 'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals',
-        'select dimensions', 'select erasures', 'select experiment_overrides', 'select experiment_phases', 'select experiment_templates',
-        'select experiment_variations', 'select experiments', 'select exposures', 'select ingest_log',
+        'select dimensions', 'select erasures', 'select experiment_overrides', 'select experiment_phases',
+        'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures', 'select ingest_log',
         'select ingest_sources', 'select knobs',
         'select layer_claims', 'select layers', 'select metrics', 'select rejected_events',
         'select role_grants', 'select schema_steps', 'select settings',
@@ -208,7 +209,8 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_admin')$$,
     array[
-        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state', 'select crossovers',
+        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state',
+        'select crossovers',
         'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select experiment_overrides',
         'select experiment_phases', 'select experiment_templates', 'select experiment_variations', 'select experiments',
         'select exposures', 'select ingest_log', 'select ingest_sources', 'select knobs', 'select layer_claims', 'select layers',
@@ -421,7 +423,8 @@ from (
     ('select * from awf.ingest_batch()', 'has it ingested')
 ) as s (statement, what);
 select results_eq(
-    $$select role_name, path from awf.ingest_log where path = 'direct' order by batch_id desc limit 1$$, $$values ('pgtap_service', 'direct')$$,
+    $$select role_name, path from awf.ingest_log where path = 'direct' order by batch_id desc limit 1$$,
+    $$values ('pgtap_service', 'direct')$$,
     'and the log names the member, not the group'
 );
 select is(pg_temp.seen('pgtap_dashboard', 'experiments'), 3::bigint, 'a member of awf_reader sees the rows');
