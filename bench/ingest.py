@@ -1,136 +1,165 @@
-"""What the ways into the database cost, side by side: events a second, one writer.
+"""What the ways into the database cost, side by side, in one process and on one server.
 
-    python -m bench.ingest [--rows 100000] [--batch 5000] [--rounds 5]
+    python -m bench.ingest [--rows 100000] [--batch 5000] [--rounds 5] [--writers 1]
 
-COPY batches are made beforehand, so the time is that of the server and the wire, not of a client that encodes
-rows. Prints medians as a Markdown table. The server is a temporary one that does not sync its files.
+The limit is this process sending the same events by the same code, a superuser's binary COPY straight into
+the day's partition of a twin of turn_events: the same columns and indexes, the same batches and commits, but
+no constraints, no ledger, no guard. Beside it stands the same COPY of rows that were encoded beforehand. Ours
+are the client's two paths as an unprivileged writer, and the SQL functions. Prints medians as a Markdown
+table. The server is a temporary one that does not sync its files.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 import psycopg
+from psycopg import sql
 
+from awf_pg import copy
+from awf_pg.connect import Source
+from awf_pg.copy import Writer
+from awf_pg.event import Event
 from tests import servers
 
 from . import events
 
-PEERS = """
+LIMIT = "limit: COPY by a superuser into an unprotected twin"
+WAYS = [
+    LIMIT,
+    "the same, rows encoded beforehand",
+    "direct path, as a writer",
+    "careful path, as a writer",
+    "record_turns(), 1,000 documents a call",
+    "record_turn(), a commit each",
+]
+
+TWIN = """
 create schema bench;
-create table bench.bare (like awf.turn_events including all);
-create table bench.plain (
-    id uuid primary key,
-    ts timestamptz not null,
-    session_id text not null,
-    player_hash text not null,
-    world_ref text not null,
-    adventure_ref text not null,
-    locale text not null,
-    experiment_key text,
-    variation_key text,
-    metrics jsonb not null,
-    created_at timestamptz default now()
-);
-create index on bench.plain (ts);
-create index on bench.plain (experiment_key, variation_key);
-create index on bench.plain (world_ref);
-create index on bench.plain (session_id);
-"""
-
-EMPTY = "truncate awf.turn_events, awf.ingest_log, bench.bare, bench.plain"
-
-COUNT = """
-select count(*)
-from (
-    select id from awf.turn_events
-    union all
-    select id from bench.bare
-    union all
-    select id from bench.plain
-) as t
+create table bench.twin (like awf.turn_events including indexes) partition by range (ts);
+alter table bench.twin alter batch_id set default 0, alter created_at set default now();
 """
 
 # JSON is slow: a part of the rows is enough.
 DOCUMENTS = 20_000
 SINGLE = 2_000
 
+Batches = list[list[Event]]
 
-class Ways:
-    """The ways in, each a method that stores all it was made for and says how many events it sent."""
 
-    def __init__(self, owner: events.Connection, writer: events.Connection, rows: int, size: int) -> None:
-        self.owner, self.writer, self.rows, self.size = owner, writer, rows, size
-        self.direct_batches = events.batches_for(owner, events.DIRECT, rows, size)
-        self.careful_batches = events.batches_for(owner, events.CAREFUL, rows, size)
-        self.plain_batches = events.batches_for(owner, events.PLAIN, rows, size)
-        self.documents = events.documents_for(owner, DOCUMENTS, min(size, 1000))
-        self.turns = [json.dumps(turn) for turn in json.loads(events.documents_for(owner, SINGLE, SINGLE)[0])]
+def event(number: int) -> Event:
+    """A turn of a game with 20 worlds, 100 adventures, 12 locales and 4 models; all metrics are known."""
+    session = number // 10
+    return Event(
+        session_id=f"session-{session}",
+        player_hash=hashlib.sha256(f"player-{session % 5000}".encode()).digest(),
+        world_ref=f"world-{1 + session % 20}",
+        adventure_ref=f"adventure-{1 + session % 100}",
+        locale=f"en-{chr(65 + session % 12) * 2}",
+        model=f"model-{1 + number % 4}",
+        metrics={
+            "turnLatencyMs": 800.5 + number % 1000,
+            "modelLatencyMs": 700.25 + number % 900,
+            "bundleMs": 40.0 + number % 9,
+            "bundleTokens": 1200 + number % 300,
+            "outputTokens": 300 + number % 1000,
+            "retries": 0,
+            "fallbacks": 0,
+            "toolCalls": number % 8,
+            "acts": number % 6,
+            "choices": number % 4,
+            "timeAdvanceTicks": 1,
+        },
+    )
 
-    def bare(self) -> int:
-        for batch in self.direct_batches:
+
+class Lane:
+    """One writer's connections: a superuser's for the limit, a client's for our paths."""
+
+    def __init__(self, server: servers.Server, day: datetime) -> None:
+        self.owner = psycopg.connect(server.dsn_of(servers.TEMPLATE), autocommit=True)
+        self.client = psycopg.connect(server.dsn_of(servers.TEMPLATE, "t_writer"), autocommit=True)
+        self.writer = Writer(Source(server.dsn_of(servers.TEMPLATE, "t_writer"), None, "bench"))
+        self.twin = sql.SQL(f"bench.twin_{day:%Y%m%d}")
+
+    def close(self) -> None:
+        self.writer.close()
+        self.client.close()
+        self.owner.close()
+
+    def prepare(self, way: str, batches: Batches) -> Callable[[], None]:
+        """What is to be timed; the numbers of worlds and so on are known, as in a client at work."""
+        numbers = self.writer._dimensions
+        numbers.load(self.writer._source, [one for batch in batches for one in batch])
+        if way == LIMIT:
+            return lambda: self._copy([map(numbers.direct_row, batch) for batch in batches])
+        if way == WAYS[1]:
+            encoded = [[numbers.direct_row(one) for one in batch] for batch in batches]
+            return lambda: self._copy(encoded)
+        if way == WAYS[2]:
+            return lambda: each(self.writer.direct, batches)
+        if way == WAYS[3]:
+            return lambda: each(self.writer.careful, batches)
+        documents = [one.to_json() for batch in batches for one in batch]
+        if way == WAYS[4]:
+            arrays = [json.dumps(documents[n : n + 1000]) for n in range(0, len(documents), 1000)]
+            return lambda: self._call("select * from awf.record_turns(%s::jsonb)", arrays)
+        return lambda: self._call("select awf.record_turn(%s::jsonb)", list(map(json.dumps, documents)))
+
+    def _copy(self, batches: Sequence[object]) -> None:
+        for rows in batches:
             with self.owner.transaction():
-                self.owner.execute("select nextval('awf.ingest_log_batch_id_seq')")
-                events.send(self.owner, "bench.bare", events.DIRECT, batch)
-        return self.rows
+                copy._copy(self.owner, self.twin, copy._DIRECT, rows)  # type: ignore[arg-type]
 
-    def direct(self) -> int:
-        for batch in self.direct_batches:
-            with self.writer.transaction():
-                opened = self.writer.execute(
-                    "select table_name from awf.open_batch(%s, %s)", [events.DAY, self.size]
-                ).fetchone()
-                assert opened is not None
-                events.send(self.writer, opened[0], events.DIRECT, batch)
-        return self.rows
-
-    def careful(self) -> int:
-        for batch in self.careful_batches:
-            with self.writer.transaction():
-                self.writer.execute("select awf.open_stage()")
-                events.send(self.writer, "pg_temp.awf_stage", events.CAREFUL, batch)
-                self.writer.execute("select * from awf.ingest_batch()")
-        return self.rows
-
-    def record_turns(self) -> int:
-        for document in self.documents:
-            self.writer.execute("select * from awf.record_turns(%s::jsonb)", [document])
-        return DOCUMENTS
-
-    def record_turn(self) -> int:
-        for turn in self.turns:
-            self.writer.execute("select awf.record_turn(%s::jsonb)", [turn])
-        return SINGLE
-
-    def plain(self) -> int:
-        for batch in self.plain_batches:
-            events.send(self.owner, "bench.plain", events.PLAIN, batch)
-        return self.rows
-
-    def all(self) -> dict[str, Callable[[], int]]:
-        return {
-            "COPY by a superuser into a copy of turn_events, no ledger, no guard": self.bare,
-            "direct path, as a writer": self.direct,
-            "careful path, as a writer": self.careful,
-            "record_turns(), 1,000 documents a call": self.record_turns,
-            "record_turn(), a commit each": self.record_turn,
-            "COPY by a superuser into one plain table: text, JSONB, four btrees": self.plain,
-        }
+    def _call(self, query: str, documents: list[str]) -> None:
+        for document in documents:
+            self.client.execute(query.encode(), [document])
 
 
-def rate_of(owner: events.Connection, way: Callable[[], int]) -> float:
-    owner.execute(EMPTY)
+def each(store: Callable[[list[Event]], object], batches: Batches) -> None:
+    for batch in batches:
+        store(batch)
+
+
+def rate_of(owner: events.Connection, lanes: list[Lane], way: str, rows: int, size: int) -> float:
+    """Events a second that all lanes together store."""
+    rows = min(rows, {WAYS[4]: DOCUMENTS, WAYS[5]: SINGLE}.get(way, rows)) // len(lanes)
+    owner.execute("truncate awf.turn_events, awf.ingest_log, bench.twin")
     owner.execute("checkpoint")
+    works = []
+    for number, lane in enumerate(lanes):
+        made = [event(number * rows + n) for n in range(rows)]
+        works.append(lane.prepare(way, [made[n : n + size] for n in range(0, rows, size)]))
+    threads = [threading.Thread(target=work) for work in works]
     began = time.perf_counter()
-    sent = way()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     seconds = time.perf_counter() - began
-    counted = owner.execute(COUNT).fetchone()
-    assert counted == (sent,), f"{sent} sent, {counted} stored"
-    return sent / seconds
+    counted = owner.execute(
+        "select (select count(*) from awf.turn_events) + (select count(*) from bench.twin)"
+    ).fetchone()
+    assert counted == (rows * len(lanes),), f"{rows * len(lanes)} sent, {counted} stored"
+    return rows * len(lanes) / seconds
+
+
+def make_twin(owner: events.Connection, day: datetime) -> None:
+    owner.execute(TWIN.encode())
+    # The events are made as they are sent, perhaps around midnight.
+    for start in (day, day + timedelta(days=1)):
+        owner.execute(
+            sql.SQL("create table {} partition of bench.twin for values from ({}) to ({})").format(
+                sql.Identifier("bench", f"twin_{start:%Y%m%d}"), start, start + timedelta(days=1)
+            )
+        )
 
 
 def main() -> None:
@@ -138,25 +167,29 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--writers", type=int, default=1)
     arguments = parser.parse_args()
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with servers.temporary_server(settings={"max_wal_size": "8GB"}) as server:
         servers.create_template(server)
-        database = servers.TEMPLATE
-        with (
-            psycopg.connect(server.dsn_of(database), autocommit=True) as owner,
-            psycopg.connect(server.dsn_of(database, "t_writer"), autocommit=True) as writer,
-        ):
-            owner.execute(events.DICTIONARIES.encode())
-            owner.execute(PEERS.encode())
-            ways = Ways(owner, writer, arguments.rows, arguments.batch).all()
-            rates: dict[str, list[float]] = {name: [] for name in ways}
+        with psycopg.connect(server.dsn_of(servers.TEMPLATE), autocommit=True) as owner:
+            make_twin(owner, day)
+            lanes = [Lane(server, day) for _ in range(arguments.writers)]
+            rates: dict[str, list[float]] = {way: [] for way in WAYS}
             for _ in range(arguments.rounds):
-                for name, way in ways.items():
-                    rates[name].append(rate_of(owner, way))
-            print(f"{arguments.rows:,} rows, batches of {arguments.batch:,}, medians of {arguments.rounds}\n")
-            print("| way | events/s |\n|---|---|")
-            for name, measured in rates.items():
-                print(f"| {name} | {statistics.median(measured):,.0f} |")
+                for way in WAYS:
+                    rates[way].append(rate_of(owner, lanes, way, arguments.rows, arguments.batch))
+            for lane in lanes:
+                lane.close()
+    print(
+        f"{arguments.rows:,} rows, batches of {arguments.batch:,}, writers: {arguments.writers}, "
+        f"medians of {arguments.rounds}\n"
+    )
+    print("| way | events/s | of the limit |\n|---|---|---|")
+    limit = statistics.median(rates[LIMIT])
+    for way, measured in rates.items():
+        rate = statistics.median(measured)
+        print(f"| {way} | {rate:,.0f} | {rate / limit:.2f} |")
 
 
 if __name__ == "__main__":

@@ -309,12 +309,11 @@ def _head(event: Event) -> Row:
 def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
     """The columns of the standard metrics, then the others as jsonb."""
     columns: list[Any] = [None] * (len(METRICS) + 1)
-    extra = None
+    others = {}
     for name, value in metrics.items():
         place = _PLACE.get(name)
         if place is None:
-            extra = extra or {}
-            extra[name] = value
+            others[name] = value
             continue
         if place < _LATENCIES:
             whole = _microseconds(name, value)
@@ -324,7 +323,7 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
         if not -limit <= whole < limit:
             raise _Refusal("bad_metric", f"{name} is out of range: {_shown(value)}")
         columns[place] = whole
-    columns[-1] = _document(extra)
+    columns[-1] = _document(others)
     return columns
 
 
@@ -336,10 +335,11 @@ def _document(values: dict[str, Any] | None) -> bytes | None:
 def _microseconds(name: str, ms: float) -> int:
     """Whole microseconds as SQL rounds them: halves up, in decimals where the binary product is close."""
     product = ms * 1000
-    if not -math.inf < product < math.inf:
-        raise _Refusal("bad_metric", f"{name} is {ms!r}, not a number")
-    whole = round(product)
-    if abs(product - whole) > 0.499:
+    try:
+        whole = round(product)
+    except (OverflowError, ValueError):
+        raise _Refusal("bad_metric", f"{name} is {ms!r}, not a number") from None
+    if not -0.499 < product - whole < 0.499:
         whole = int((Decimal(str(ms)) * 1000).to_integral_value(ROUND_HALF_UP))
     return whole
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -180,6 +184,56 @@ class Trap:
         return fault
 
 
+class Player:
+    """A game in a process of its own (tests/player.py), and what it has said."""
+
+    def __init__(self, log: Path, env: Mapping[str, str], *options: str) -> None:
+        self.playing: list[str] = []
+        self.played: list[str] = []
+        self.settled = 0
+        self.said: list[str] = []
+        self.log = log
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.player", *options],
+                env=os.environ | env | {"PYTHONPATH": str(Path(__file__).parents[1])},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def listen(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Read what it says, up to a condition or the end. It waits where nobody listens."""
+        assert self.process.stdout is not None
+        while not until():
+            words = self.process.stdout.readline().split()
+            match words:
+                case []:
+                    return
+                case ["playing", id]:
+                    self.playing.append(id)
+                case ["played", id]:
+                    self.played.append(id)
+                case ["settled", number]:
+                    self.settled = int(number)
+                case _:
+                    self.said.append(" ".join(words))
+
+    def end(self, sent: signal.Signals | None = None) -> int:
+        """Its exit status, after a signal or by itself; what it still says is heard."""
+        if sent is not None:
+            self.process.send_signal(sent)
+        self.listen()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.process.wait(PATIENCE_S)
+
+    @property
+    def acknowledged(self) -> list[str]:
+        """The turns that it knows to be stored or durable."""
+        return self.played[: self.settled]
+
+
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -222,3 +276,8 @@ def assert_stored(dsn: str, expected: list[str]) -> None:
             "select coalesce(sum(n), 0) from awf.daily_totals where variation_id = 0 and metric_id = 0"
         ).fetchone()
     assert counted == (len(expected),), "the rollups count otherwise"
+
+
+def spooled_ids(spool: Path) -> list[str]:
+    """Ids of the events in a spool that nobody replays at the moment."""
+    raise NotImplementedError

@@ -18,12 +18,16 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from awf_pg.cli.origin import line_id
 from awf_pg.copy import Writer, Written
 from awf_pg.event import Event
 from awf_pg.settings import hash_player
+from tests.servers import DEBIAN, choose_kind
 from tests.test_cli import KEY, PLAYER_KEY, Cli, error, event, lines, make_cli, ok, rows
+from tests.test_docs import FENCE, ROOT, environment_of
+from tests.test_extension import pg_tool
 
 
 @pytest.fixture
@@ -362,6 +366,44 @@ def test_erasures_are_applied_again(played: Cli, db: str) -> None:
     assert hashed("player-0") in players(db), "a backup, or a spool, has brought the player back"
     assert rows(played("reapply-erasures", "--format", "json")) == {"players": 1, "events": 2}
     assert players(db) == [hashed("player-1")]
+
+
+def test_who_was_forgotten_stays_forgotten_after_a_restore(played: Cli, db: str) -> None:
+    """The commands of docs/privacy.md, with an older dump."""
+    text = (ROOT / "docs" / "privacy.md").read_text("utf-8")
+    (commands,) = [one["code"] for one in FENCE.finditer(text) if one["mark"] == "the restore of erasures"]
+    parts = conninfo_to_dict(db)
+    restored = f"{parts['dbname']}_restored"
+    environment = environment_of(db) | {
+        "PGHOST": str(parts["host"]),
+        "PGPORT": str(parts["port"]),
+        "PGUSER": "postgres",
+        "PGDATABASE": str(parts["dbname"]),
+    }
+    # The tools of the server's own version: an older pg_dump refuses a newer server.
+    tools = DEBIAN / "bin" if choose_kind() == "debian" else Path(pg_tool("psql")).parent
+    environment["PATH"] = f"{tools}{os.pathsep}{environment['PATH']}"
+
+    def shell(script: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shell("pg_dump -Fc --exclude-table-data=awf.player_hash_key -f game.dump")
+    ok(played("forget-player", "--player-id", "player-0", "--yes"))
+    shell(f"createdb {restored}")
+    try:
+        names = commands.replace("-d restored", f"-d {restored}").replace(
+            "dbname=restored", f"dbname={restored}"
+        )
+        said = shell(names.replace(" game ", f" {parts['dbname']} "))
+        assert "1 players with 2 events erased again" in said
+        assert players(make_conninfo(db, dbname=restored)) == [hashed("player-1")]
+    finally:
+        shell(f"dropdb --force {restored}")
 
 
 def test_the_player_key_is_stored(cli: Cli, db: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """The documents: the reference is fresh, links lead somewhere, commands exist, marked examples run.
 
 An example to be run stands behind `<!-- run as KIND -->`, which no reader sees. Its block is sql (by psql),
-sh or python; those of docs/ingest.md are run by test_services.py. A text block right behind it shows the output: each of its lines must come, in that order.
-Numbers with a fraction, ids and times may differ, and three dots stand for lines left out.
+sh or python; those of docs/ingest.md are run by test_services.py. A text block right behind it shows the
+output: each of its lines must come, in that order. Numbers with a fraction, ids and times may differ, and three dots stand for lines left out.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def commands_in(text: str) -> list[list[str]]:
     """What is written behind `awf-pg`, in code, up to the end of the command."""
     code = [block["code"].replace("\\\n", " ") for block in FENCE.finditer(text) if block["language"] == "sh"]
     code += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
-    said = [found for part in code for found in re.findall(r"\bawf-pg ((?:'[^']*'|[^|;)>\n#])+)", part)]
+    said = [found for part in code for found in re.findall(r"\bawf-pg ((?:'[^']*'|[^|;)<>\n#])+)", part)]
     return [shlex.split(arguments) for arguments in said]
 
 
@@ -224,6 +224,22 @@ def test_the_readme_shows_the_demo(tmp_path: Path) -> None:
 def test_every_environment_variable_is_in_the_readme() -> None:
     text = README.read_text("utf-8")
     assert [name for name in _VARIABLES if f"| `{name}` |" not in text] == []
+
+
+def test_every_reason_of_a_refusal_is_in_the_documents() -> None:
+    sources = [
+        *(ROOT / "sql" / "functions" / "40_ingest").glob("*.sql"),
+        ROOT / "python" / "awf_pg" / "copy.py",
+    ]
+    found = {
+        reason
+        for source in sources
+        for pattern in (r"'([a-z]+_[a-z_]+): ", r'_Refusal\("([a-z_]+)"')
+        for reason in re.findall(pattern, source.read_text("utf-8"))
+    }
+    assert len(found) > 15
+    text = (ROOT / "docs" / "events.md").read_text("utf-8")
+    assert sorted(reason for reason in found if f"`{reason}`" not in text) == []
 
 
 def test_every_error_code_is_in_the_readme_or_operations() -> None:

@@ -7,31 +7,60 @@ with the ids of what is stored.
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import psycopg
 import pytest
 
 from awf_pg import Awf, Settings
 from tests import scale, servers
-from tests.faulty import PATIENCE_S, Fault, Proxy, Trap, assert_stored, cut_after, nothing, play, wait_until
+from tests.faulty import (
+    PATIENCE_S,
+    Fault,
+    Player,
+    Proxy,
+    Trap,
+    assert_stored,
+    connected,
+    cut_after,
+    nothing,
+    play,
+    spooled_ids,
+    stored_ids,
+    wait_until,
+)
 
 ROUNDS = scale.examples(20)
 BATCH = 100
-SETTINGS: dict[str, Any] = {
-    "player_hash_key": "a key of more than sixteen bytes",
-    "analytics_batch_max": BATCH,
-    "analytics_batch_ms": 20,
-    "experiments_enabled": False,
+ENV = {
+    "AWF_PLAYER_HASH_KEY": "a key of more than sixteen bytes",
+    "ANALYTICS_BATCH_MAX": str(BATCH),
+    "ANALYTICS_BATCH_MS": "20",
+    "EXPERIMENTS_ENABLED": "false",
 }
 
-StartClient = Callable[..., Awf]
+
+class StartClient(Protocol):
+    """A client with the rights of a writer; further settings by their variables."""
+
+    def __call__(self, dsn: str, spool: Path | None = None, **env: str) -> Awf: ...
+
+
+class StartPlayer(Protocol):
+    """A game in another process, by default at the server itself."""
+
+    def __call__(self, *options: str, spool: Path | None = None, dsn: str | None = None) -> Player: ...
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +88,39 @@ def proxy(mortal: servers.MortalServer) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def start(proxy: Proxy) -> Iterator[StartClient]:
+def start() -> Iterator[StartClient]:
     """Start clients that end with the test."""
     with ExitStack() as started:
 
-        def start_client(dsn: str, **settings: Any) -> Awf:
-            awf = Awf(dsn, settings=Settings(**SETTINGS | settings), application_name="victim")
+        def start_client(dsn: str, spool: Path | None = None, **env: str) -> Awf:
+            settings = Settings.from_env({**ENV, "AWF_SPOOL_FILE": str(spool or ""), **env})
+            awf = Awf(dsn, settings=settings, application_name="victim")
             started.callback(awf.close, timeout=0)
             return awf
 
         yield start_client
 
 
+@pytest.fixture
+def player(mortal: servers.MortalServer, game: str, tmp_path: Path) -> Iterator[StartPlayer]:
+    """Start games in other processes; they are killed at the end of the test."""
+    with ExitStack() as started:
+
+        def start_player(*options: str, spool: Path | None = None, dsn: str | None = None) -> Player:
+            where = {"AWF_DATABASE_URL": dsn or mortal.dsn_of(game, "t_writer")}
+            log = tmp_path / f"{uuid.uuid4().hex}.log"
+            made = Player(log, {**ENV, **where, "AWF_SPOOL_FILE": str(spool or "")}, *options)
+            started.enter_context(made.process)
+            started.callback(made.process.kill)
+            return made
+
+        yield start_player
+
+
 def settled(awf: Awf) -> bool:
-    return bool(awf.stats()["queue_depth"] == 0)
+    """Whether all is stored; no flush() has hurried it."""
+    stats = awf.stats()
+    return bool(stats["queue_depth"] == 0 and stats.get("spool_events", 0) == 0)
 
 
 def test_the_count_can_fail(mortal: servers.MortalServer, game: str, start: StartClient) -> None:
@@ -180,3 +228,131 @@ def test_connection_cut_anywhere(
     assert awf.flush(PATIENCE_S)
     assert_stored(mortal.dsn_of(game), ids)
     assert set(proxy.cuts) == {"up", "down"}
+
+
+# The server is away for a while
+
+AWAY_S = 30.0 if scale.FULL else 2.0
+
+
+@pytest.mark.parametrize("spool", [False, True], ids=["in memory", "with a spool"])
+def test_server_stopped(
+    mortal: servers.MortalServer, game: str, start: StartClient, tmp_path: Path, spool: bool
+) -> None:
+    """Many clients, each with turns all the time, while the server is away."""
+    dsn = mortal.dsn_of(game, "t_writer")
+    clients = [start(dsn, spool=tmp_path / f"{number}" if spool else None) for number in range(ROUNDS)]
+    ids = [id for awf in clients for id in play(awf, 10)]
+    assert all(awf.flush(PATIENCE_S) for awf in clients)
+    back = threading.Event()
+
+    def play_on(awf: Awf) -> list[str]:
+        played = []
+        while not back.wait(0.05):
+            played += play(awf, 5)
+        return played
+
+    mortal.kill()
+    with ThreadPoolExecutor(len(clients)) as pool:
+        games = [pool.submit(play_on, awf) for awf in clients]
+        back.wait(AWAY_S)
+        mortal.start()
+        back.set()
+    ids += [id for one in games for id in one.result()]
+    wait_until(lambda: all(map(settled, clients)), "the clients to go on")
+    assert_stored(mortal.dsn_of(game), ids)
+    assert [awf.stats()["dropped"] for awf in clients] == [0] * len(clients)
+    if spool:
+        assert all(awf.stats()["spooled"] > 0 for awf in clients)
+
+
+# The client is killed
+
+WHEN_AWAY = ["from the beginning", "while the game plays", "until the spool is replayed"]
+
+
+def test_client_killed_with_a_spool(
+    mortal: servers.MortalServer, game: str, player: StartPlayer, tmp_path: Path
+) -> None:
+    """kill -9; what the client knew to be durable is stored by a later process from the spool."""
+    dsn = mortal.dsn_of(game)
+    for number, away in zip(range(ROUNDS), cycle(WHEN_AWAY), strict=False):
+        spool = tmp_path / f"{number}"
+        if away == "from the beginning":
+            mortal.kill()
+        victim = player(spool=spool)
+        if away != "from the beginning":
+            victim.listen(lambda: victim.settled > random.randrange(1, 300))
+            mortal.kill()
+        victim.listen(partial(lambda before: victim.settled > before, victim.settled + random.randrange(500)))
+        if away == "until the spool is replayed":
+            mortal.start()
+            victim.listen(partial(lambda before: len(victim.played) > before, len(victim.played) + 200))
+        assert victim.end(signal.SIGKILL) == -signal.SIGKILL
+        if away != "until the spool is replayed":
+            mortal.start()
+        wait_until(lambda: not connections(dsn), "the server to end the sessions of the dead")
+        before, waiting = stored_ids(dsn), spooled_ids(spool)
+        assert waiting or away == "until the spool is replayed"
+        assert not set(victim.acknowledged) - set(before) - set(waiting)
+        later = player("--turns=0", spool=spool)
+        assert later.end() == 0
+        assert later.said == ["ready", "stored"]
+        assert_stored(dsn, sorted({*before, *waiting}))
+        assert spooled_ids(spool) == []
+
+
+def connections(dsn: str) -> int:
+    with connected(dsn) as connection:
+        query = "select 1 from pg_stat_activity where application_name = 'victim'"
+        return connection.execute(query).rowcount
+
+
+# The spool takes no more
+
+
+@pytest.fixture
+def small_file_system(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB, a real one."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "awf-test", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("limit", ["size limit", "full file system"])
+def test_spool_takes_no_more(
+    mortal: servers.MortalServer,
+    game: str,
+    start: StartClient,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    limit: str,
+) -> None:
+    """What does not fit is kept in memory up to the bound, then dropped and counted."""
+    dsn = mortal.dsn_of(game, "t_writer")
+    full = limit == "full file system"
+    folder = request.getfixturevalue("small_file_system") if full else tmp_path
+    recorded: list[str] = []
+    dropped = 0
+    for number in range(ROUNDS):
+        mortal.kill()
+        limits = {"AWF_QUEUE_MAX": "2000"} | ({} if full else {"AWF_SPOOL_MAX_MB": "1"})
+        awf = start(dsn, spool=folder / f"{number}", **limits)
+        while awf.stats()["dropped"] < 1000:
+            recorded += play(awf, 100)
+        assert awf.stats()["spool_events"] > 0
+        assert awf.stats()["queue_depth"] > 0
+        mortal.start()
+        wait_until(lambda awf=awf: settled(awf), "the client to go on")
+        dropped += awf.stats()["dropped"]
+        assert awf.close()
+        assert awf.stats()["spool_events"] == 0
+        stored = stored_ids(mortal.dsn_of(game))
+        assert len(set(stored)) == len(stored) == len(recorded) - dropped
+        assert not set(stored) - set(recorded)
+        (folder / f"{number}").unlink()

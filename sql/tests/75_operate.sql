@@ -194,8 +194,8 @@ select results_eq(
     array[
         'select analytics_events', 'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals',
         'select dimensions', 'select erasures', 'select experiment_overrides', 'select experiment_phases',
-        'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures', 'select ingest_log',
-        'select ingest_sources', 'select knobs',
+        'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures',
+        'select ingest_log', 'select ingest_sources', 'select knobs',
         'select layer_claims', 'select layers', 'select metrics', 'select rejected_events',
         'select role_grants', 'select schema_steps', 'select settings',
         'select turn_events', 'select variation_ids'
