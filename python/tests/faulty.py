@@ -202,10 +202,15 @@ class Player:
                 text=True,
             )
 
-    def listen(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Read what it says, up to a condition or the end. It waits where nobody listens."""
+    def listen(self, *, played: int | None = None, settled: int = 0) -> None:
+        """Read what it says until so many more turns are played and settled, or to its end.
+
+        It waits where nobody listens.
+        """
         assert self.process.stdout is not None
-        while not until():
+        more = sys.maxsize if played is None else played
+        played, settled = len(self.played) + more, self.settled + settled
+        while len(self.played) < played or self.settled < settled:
             words = self.process.stdout.readline().split()
             match words:
                 case []:
@@ -280,4 +285,9 @@ def assert_stored(dsn: str, expected: list[str]) -> None:
 
 def spooled_ids(spool: Path) -> list[str]:
     """Ids of the events in a spool that nobody replays at the moment."""
+    raise NotImplementedError
+
+
+def reversed_copy(spool: Path) -> Path:
+    """A copy of a spool that holds the same events in reverse order."""
     raise NotImplementedError

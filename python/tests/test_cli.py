@@ -320,8 +320,10 @@ def test_conditions(cli: Cli) -> None:
 
 
 def test_stats(running: Cli) -> None:
-    assert isinstance(rows(running("stats", "--format", "json")), dict)
-    assert ok(running("stats"))
+    shown = rows(running("stats", "--format", "json"))
+    assert {"eventsPerMinute", "crossovers", "erasures", "batches", "rejected"} <= set(shown)
+    for figure in ("eventsPerMinute", "batches.waitingEvents", "rejected.complete", "crossovers", "erasures"):
+        assert f"{figure} " in ok(running("stats"))
 
 
 # Ingest
@@ -386,7 +388,7 @@ def test_ingest_keeps_bad_lines_and_lands_the_others(running: Cli) -> None:
 
 def test_no_player_id_reaches_the_rejects_or_the_terminal(running: Cli) -> None:
     secret = "dave@example.com"
-    bad = [event(n, None) for n in range(10)]
+    bad = [event(n, None) for n in range(12)]
     for one in bad:
         del one["playerId"]
     bad[0] |= {"PlayerId": secret, "sessionId": 5}
@@ -398,13 +400,17 @@ def test_no_player_id_reaches_the_rejects_or_the_terminal(running: Cli) -> None:
     bad[6] |= {"player_id": secret, "assignments": [secret]}
     bad[7] |= {"player_id": secret, "world_ref": {"of": secret}}
     bad[8] |= {"player_id": secret, "metrics": {secret: "x"}}
-    Path("events.jsonl").write_text(lines(*bad[:9], f'{{"playerId": "{secret}"', json.dumps([secret])))
+    bad[9] |= {"player_id": secret, "attributes": {secret: [secret]}}
+    bad[10] |= {"player_id": secret, "attributes": {"country": secret, "level": 5}, "ts": "then"}
+    Path("events.jsonl").write_text(lines(*bad[:11], f'{{"playerId": "{secret}"', json.dumps([secret])))
     result = running("ingest", "events.jsonl")
-    assert "11 bad lines" in result.stdout
+    assert "13 bad lines" in result.stdout
     rejects = Path("events.jsonl.rejects.jsonl").read_text()
     assert secret not in rejects + result.output
     assert "line 3: player_id must be a text, not a list" in result.stderr
     assert "metric acts takes a number, not a text" in result.stderr
+    kept = json.loads(rejects.splitlines()[10])["event"]["attributes"]
+    assert kept == {"country": "(hidden)", "level": 5}
     hashed = hash_player(PLAYER_KEY.encode(), secret).hex()
     assert json.loads(rejects.splitlines()[0])["event"]["player_hash"] == hashed
 

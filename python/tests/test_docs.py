@@ -2,7 +2,8 @@
 
 An example to be run stands behind `<!-- run as KIND -->`, which no reader sees. Its block is sql (by psql),
 sh or python; those of docs/ingest.md are run by test_services.py. A text block right behind it shows the
-output: each of its lines must come, in that order. Numbers with a fraction, ids and times may differ, and three dots stand for lines left out.
+output: each of its lines must come, in that order. Numbers with a fraction, ids and times may differ, and
+three dots stand for lines left out.
 """
 
 from __future__ import annotations

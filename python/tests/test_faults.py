@@ -6,9 +6,11 @@ with the ids of what is stored.
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -31,15 +33,18 @@ from tests.faulty import (
     Player,
     Proxy,
     Trap,
+    Way,
     assert_stored,
     connected,
     cut_after,
     nothing,
     play,
+    reversed_copy,
     spooled_ids,
     stored_ids,
     wait_until,
 )
+from tests.player import HANDLED
 
 ROUNDS = scale.examples(20)
 BATCH = 100
@@ -181,7 +186,7 @@ def test_server_killed_during_ingest_batch(
             lock = partial(
                 blocker.execute, f"lock table awf.{next(tables)} in access exclusive mode".encode()
             )
-            trap = Trap(("up", rb"awf\.ingest_batch\(\)"), hold=lock)
+            trap = Trap(("up", rb"awf\.ingest_batch\("), hold=lock)
             proxy.inject(trap.watch)
             ids += play(awf, BATCH - 1)
             play_badly(awf)  # so the direct path refuses the batch
@@ -282,16 +287,16 @@ def test_client_killed_with_a_spool(
             mortal.kill()
         victim = player(spool=spool)
         if away != "from the beginning":
-            victim.listen(lambda: victim.settled > random.randrange(1, 300))
+            victim.listen(played=random.randrange(300), settled=1)
             mortal.kill()
-        victim.listen(partial(lambda before: victim.settled > before, victim.settled + random.randrange(500)))
+        victim.listen(played=random.randrange(500), settled=1)
         if away == "until the spool is replayed":
             mortal.start()
-            victim.listen(partial(lambda before: len(victim.played) > before, len(victim.played) + 200))
+            victim.listen(played=random.randrange(500))
         assert victim.end(signal.SIGKILL) == -signal.SIGKILL
         if away != "until the spool is replayed":
             mortal.start()
-        wait_until(lambda: not connections(dsn), "the server to end the sessions of the dead")
+        wait_until(lambda: not connections(dsn, "victim"), "the server to end the sessions of the dead")
         before, waiting = stored_ids(dsn), spooled_ids(spool)
         assert waiting or away == "until the spool is replayed"
         assert not set(victim.acknowledged) - set(before) - set(waiting)
@@ -302,10 +307,10 @@ def test_client_killed_with_a_spool(
         assert spooled_ids(spool) == []
 
 
-def connections(dsn: str) -> int:
+def connections(dsn: str, application: str) -> int:
     with connected(dsn) as connection:
-        query = "select 1 from pg_stat_activity where application_name = 'victim'"
-        return connection.execute(query).rowcount
+        query = "select 1 from pg_stat_activity where application_name = %s"
+        return connection.execute(query, [application]).rowcount
 
 
 # The spool takes no more
@@ -348,7 +353,7 @@ def test_spool_takes_no_more(
         assert awf.stats()["spool_events"] > 0
         assert awf.stats()["queue_depth"] > 0
         mortal.start()
-        wait_until(lambda awf=awf: settled(awf), "the client to go on")
+        wait_until(partial(settled, awf), "the client to go on")
         dropped += awf.stats()["dropped"]
         assert awf.close()
         assert awf.stats()["spool_events"] == 0
@@ -356,3 +361,144 @@ def test_spool_takes_no_more(
         assert len(set(stored)) == len(stored) == len(recorded) - dropped
         assert not set(stored) - set(recorded)
         (folder / f"{number}").unlink()
+
+
+# A signal ends the client
+
+
+@pytest.mark.parametrize(
+    ("sent", "handler", "statuses"),
+    [
+        (signal.SIGTERM, None, {-signal.SIGTERM, 128 + signal.SIGTERM}),
+        (signal.SIGTERM, "before", {HANDLED}),
+        (signal.SIGTERM, "after", {HANDLED}),
+        (signal.SIGINT, None, {-signal.SIGINT, 128 + signal.SIGINT}),
+    ],
+)
+def test_signal_mid_batch(
+    mortal: servers.MortalServer,
+    game: str,
+    proxy: Proxy,
+    player: StartPlayer,
+    sent: signal.Signals,
+    handler: str | None,
+    statuses: set[int],
+) -> None:
+    """It comes while the server has a part of a batch; the game's own handler stays in force."""
+    dsn = mortal.dsn_of(game)
+    ids: set[str] = set()
+    for _ in range(ROUNDS):
+        victim = player(*([f"--handler={handler}"] if handler else []), dsn=proxy.dsn(game))
+        trap = Trap(
+            ("up", rb"PGCOPY.{%d}" % random.randrange(BATCH * 80)),
+            hold=partial(victim.process.send_signal, sent),
+        )
+        proxy.inject(trap.watch)
+        status = victim.end()
+        assert trap.sprung.is_set()
+        assert status in statuses, victim.log.read_text()
+        assert ("handled" in victim.said) == bool(handler)
+        # A turn may be recorded and not yet said to be.
+        ids |= set(victim.played) | (set(victim.playing) & set(stored_ids(dsn)))
+        assert len(victim.playing) <= len(victim.played) + 1
+        assert_stored(dsn, list(ids))
+
+
+# Two replay the same
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["one spool", "two copies"])
+def test_two_processes_replay(
+    mortal: servers.MortalServer,
+    game: str,
+    start: StartClient,
+    player: StartPlayer,
+    tmp_path: Path,
+    copied: bool,
+) -> None:
+    """The copy holds the events in reverse order, so that each process waits for rows of the other one."""
+    dsn = mortal.dsn_of(game)
+    ids: list[str] = []
+    for number in range(ROUNDS):
+        spools = [tmp_path / f"{number}"] * 2
+        mortal.kill()
+        awf = start(mortal.dsn_of(game, "t_writer"), spool=spools[0])
+        ids += play(awf, 10 * BATCH)
+        assert awf.close()  # durable in the spool
+        mortal.start()
+        if copied:
+            spools[1] = reversed_copy(spools[0])
+        games = [player("--turns=0", spool=spool) for spool in spools]
+        for one in games:
+            assert one.end() == 0
+            assert one.said == ["ready", "stored"]
+            told = one.log.read_text()
+            assert "Traceback" not in told
+            assert "deadlock" not in told
+        assert_stored(dsn, ids)
+        assert [spooled_ids(spool) for spool in spools] == [[], []]
+
+
+# A file of events
+
+
+@pytest.mark.parametrize("timed", [True, False], ids=["with ts", "without ts"])
+def test_file_without_ids(
+    mortal: servers.MortalServer, game: str, proxy: Proxy, tmp_path: Path, timed: bool
+) -> None:
+    """A run is killed in one of its batches; the second one stores the rest, the third one nothing."""
+    dsn, writer = mortal.dsn_of(game), mortal.dsn_of(game, "t_writer")
+    sessions: list[str] = []
+    for number in range(ROUNDS):
+        file = tmp_path / f"{number}.jsonl"
+        of_file = [f"{number}-{line}" for line in range(5 * BATCH)]
+        file.write_text("".join(line_of(session, timed) for session in of_file))
+        run = Ingest(file, proxy.dsn(game))
+        earlier = random.randrange(5)
+        batches: list[tuple[Way, bytes]] = [("up", rb"PGCOPY")] * earlier
+        trap = Trap(*batches, ("up", rb"PGCOPY.{500}"), hold=run.process.kill)
+        proxy.inject(trap.watch)
+        assert run.end() == -signal.SIGKILL
+        wait_until(lambda: not connections(dsn, "awf-pg ingest"), "the server to end the session of the dead")
+        done = len(stored_ids(dsn)) - len(sessions)
+        assert done in (earlier * BATCH, (earlier + 1) * BATCH)
+        sessions += of_file
+
+        second = Ingest(file, writer)
+        assert second.end() == 0, second.said
+        assert f"{len(of_file) - done} accepted, {done} duplicate, 0 rejected, 0 bad lines" in second.said
+        third = Ingest(file, writer)
+        if timed:
+            assert third.end() == 0, third.said
+            assert f"0 accepted, {len(of_file)} duplicate, 0 rejected, 0 bad lines" in third.said
+        else:
+            assert third.end() == 1
+            assert "WF206" in third.said
+        assert_stored(dsn, stored_ids(dsn))
+        with connected(dsn) as connection:
+            stored = connection.execute("select session_id from awf.turn_events").fetchall()
+        assert sorted(row[0] for row in stored) == sorted(sessions)
+
+
+def line_of(session: str, timed: bool) -> str:
+    event = {"session_id": session, "player_hash": "ab" * 32, "world_ref": "w", "adventure_ref": "a"}
+    return json.dumps(event | ({"ts": datetime.now(UTC).isoformat()} if timed else {})) + "\n"
+
+
+class Ingest:
+    """awf-pg ingest, a process of its own."""
+
+    def __init__(self, file: Path, dsn: str) -> None:
+        command = [sys.executable, "-c", "from awf_pg.cli import main; main()", "ingest", str(file)]
+        self.process = subprocess.Popen(
+            [*command, f"--batch={BATCH}", f"--dsn={dsn}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = ""
+
+    def end(self) -> int:
+        """Its exit status."""
+        self.said, _ = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode

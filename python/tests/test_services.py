@@ -59,7 +59,7 @@ def url_of(dsn: str) -> str:
     """The DSN as a URL, which is all that Node's driver reads."""
     parts = conninfo_to_dict(dsn)
     user, database = quote(str(parts["user"])), quote(str(parts["dbname"]))
-    where = {name: parts[name] for name in ("host", "port") if name in parts}
+    where = {name: str(parts[name]) for name in ("host", "port") if name in parts}
     return f"postgresql://{user}@/{database}?{urlencode(where)}"
 
 

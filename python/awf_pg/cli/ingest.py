@@ -291,15 +291,26 @@ def _kept(name: str, value: Any) -> Any:
         return value if re.fullmatch("[0-9a-fA-F]{64}", value) else "(not 64 hex digits)"
     if name == "metrics" and isinstance(value, Mapping):
         return {
-            _name(metric): item if isinstance(item, int | float) else _Hidden(item)
+            _name(metric): _plain(item)
             for metric, item in value.items()
             if item is not None and not (metric == "model" and isinstance(item, str))
+        }
+    if name == "attributes" and isinstance(value, Mapping):
+        # A text stays one, so that what is found wrong is something else.
+        return {
+            _name(one): "(hidden)" if isinstance(item, str) else _plain(item)
+            for one, item in value.items()
+            if item is not None
         }
     if name == "assignments" and isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return [_kept_assignment(item) for item in value]
     if name in _TEXTS and isinstance(value, str | int | float):
         return value
     return _Hidden(value)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float) else _Hidden(value)
 
 
 def _kept_assignment(item: dict[str, Any]) -> dict[str, Any]:
