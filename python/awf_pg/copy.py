@@ -148,14 +148,14 @@ class Writer:
         try:
             return self._stage(good, refused)
         except _UNENCODABLE as error:
-            # Only now is every row worth a look.
-            if not sift:
-                return self._careful(events, sift=True)
             reason = str(error)
         except psycopg.Error as error:
             if not refuses_row(error):
                 raise
             reason = _first_line(error)
+        if not sift:
+            # Only now is every row worth a look.
+            return self._careful(events, sift=True)
         if len(events) == 1:
             return self._reject(events[0], _Refusal("not_encodable", reason))
         middle = len(events) // 2
@@ -376,9 +376,7 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))
 
 
-def _copy(
-    connection: Connection, table: sql.SQL, columns: list[tuple[str, str]], rows: Iterable[Row]
-) -> int:
+def _copy(connection: Connection, table: sql.SQL, columns: list[tuple[str, str]], rows: Iterable[Row]) -> int:
     """COPY rows into a table; returns how many bytes they took."""
     names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, names)

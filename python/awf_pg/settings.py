@@ -30,6 +30,10 @@ class Settings:
     model_max_output_tokens: int | None = None
     tool_max_calls_per_turn: int | None = None
     config_file: str | None = None
+    spool_file: str | None = None
+    spool_max_mb: int = 1024
+    shutdown_ms: int = 10_000
+    queue_max: int = 100_000
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -37,6 +41,9 @@ class Settings:
             ("ANALYTICS_BATCH_MAX", self.analytics_batch_max),
             ("AWF_MODEL_MAX_OUTPUT_TOKENS", self.model_max_output_tokens),
             ("AWF_TOOL_MAX_CALLS_PER_TURN", self.tool_max_calls_per_turn),
+            ("AWF_SPOOL_MAX_MB", self.spool_max_mb),
+            ("AWF_SHUTDOWN_MS", self.shutdown_ms),
+            ("AWF_QUEUE_MAX", self.queue_max),
         ):
             if value is not None and value < (0 if name == "AWF_TOOL_MAX_CALLS_PER_TURN" else 1):
                 raise _malformed(name, value, "a positive whole number")
@@ -116,4 +123,8 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "AWF_MODEL_MAX_OUTPUT_TOKENS": ("model_max_output_tokens", int, "a positive whole number"),
     "AWF_TOOL_MAX_CALLS_PER_TURN": ("tool_max_calls_per_turn", int, "a positive whole number"),
     "AWF_CONFIG_FILE": ("config_file", str, "a path"),
+    "AWF_SPOOL_FILE": ("spool_file", str, "a path"),
+    "AWF_SPOOL_MAX_MB": ("spool_max_mb", int, "a positive whole number"),
+    "AWF_SHUTDOWN_MS": ("shutdown_ms", int, "a positive whole number"),
+    "AWF_QUEUE_MAX": ("queue_max", int, "a positive whole number"),
 }

@@ -59,7 +59,7 @@ def url_of(dsn: str) -> str:
     """The DSN as a URL, which is all that Node's driver reads."""
     parts = conninfo_to_dict(dsn)
     user, database = quote(str(parts["user"])), quote(str(parts["dbname"]))
-    where = {name: str(parts[name]) for name in ("host", "port") if name in parts}
+    where = {"host": str(parts["host"]), "port": str(parts.get("port", 5432))}
     return f"postgresql://{user}@/{database}?{urlencode(where)}"
 
 

@@ -19,6 +19,8 @@ def test_defaults() -> None:
     assert settings.analytics_enabled
     assert settings.experiments_enabled
     assert (settings.analytics_batch_ms, settings.analytics_batch_max) == (3000, 500)
+    assert (settings.spool_file, settings.spool_max_mb) == (None, 1024)
+    assert (settings.shutdown_ms, settings.queue_max) == (10_000, 100_000)
     assert settings.limits == {}
 
 
@@ -35,6 +37,10 @@ def test_every_variable_is_read() -> None:
             "AWF_MODEL_MAX_OUTPUT_TOKENS": "2000",
             "AWF_TOOL_MAX_CALLS_PER_TURN": "0",
             "AWF_CONFIG_FILE": "/var/lib/game/awf.json",
+            "AWF_SPOOL_FILE": "/var/lib/game/awf.spool",
+            "AWF_SPOOL_MAX_MB": "64",
+            "AWF_SHUTDOWN_MS": "4000",
+            "AWF_QUEUE_MAX": "5000",
         }
     )
     assert settings == Settings(
@@ -48,6 +54,10 @@ def test_every_variable_is_read() -> None:
         model_max_output_tokens=2000,
         tool_max_calls_per_turn=0,
         config_file="/var/lib/game/awf.json",
+        spool_file="/var/lib/game/awf.spool",
+        spool_max_mb=64,
+        shutdown_ms=4000,
+        queue_max=5000,
     )
     assert settings.limits == {"maxOutputTokens": 2000, "toolMaxCalls": 0}
 
@@ -66,6 +76,9 @@ def test_empty_counts_as_not_set() -> None:
         ("EXPERIMENTS_HASH_BASIS", "world"),
         ("AWF_MODEL_MAX_OUTPUT_TOKENS", "-1"),
         ("AWF_TOOL_MAX_CALLS_PER_TURN", "many"),
+        ("AWF_SPOOL_MAX_MB", "0"),
+        ("AWF_SHUTDOWN_MS", "10s"),
+        ("AWF_QUEUE_MAX", "-5"),
     ],
 )
 def test_malformed_value_is_named(variable: str, value: str) -> None:

@@ -1,6 +1,6 @@
 -- The pipeline beyond its straight way: locales, lines, refused events that are tried again, players who are forgotten.
 begin;
-select plan(219);
+select plan(220);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -143,6 +143,16 @@ select awf.reject_event('some_reason', 'd', pg_temp.event());
 select results_eq(
     'select complete from awf.rejected_events order by id', '{true,false,false,false,false}'::boolean[],
     'what a client hands in is complete when it says so and nothing had to be taken out'
+);
+select pg_temp.clear_events();
+
+-- Attributes, in and out through the view.
+insert into awf.analytics_events (ts, session_id, player_hash, world_ref, adventure_ref, locale, attributes) values
+('2025-01-15 10:00+00', 's1', repeat('ab', 32), 'w1', 'a1', 'en', '{"country": "FR", "age": 7}'),
+('2025-01-15 10:01+00', 's1', repeat('ab', 32), 'w1', 'a1', 'en', null);
+select results_eq(
+    'select attributes from awf.analytics_events order by ts', array['{"country": "FR", "age": 7}', null]::jsonb[],
+    'the view takes and shows attributes'
 );
 select pg_temp.clear_events();
 

@@ -26,7 +26,8 @@ select
         'failed', nullif(e.failed, false),
         'model', m.value
     )) || coalesce(e.extra, '{}') as metrics,
-    e.created_at
+    e.created_at,
+    e.attributes
 from awf.turn_events as e
 left join awf.dimensions as w on e.world_id = w.id
 left join awf.dimensions as a on e.adventure_id = a.id
@@ -47,6 +48,7 @@ comment on column awf.analytics_events.experiment_key is 'First experiment in fo
 comment on column awf.analytics_events.variation_key is 'The variation it gave.';
 comment on column awf.analytics_events.metrics is 'Metrics as one document: the standard ones (table metrics), failed, model, and further ones.';
 comment on column awf.analytics_events.created_at is 'When the row was stored.';
+comment on column awf.analytics_events.attributes is 'What the turn said about its unit: texts, numbers and booleans; NULL for nothing.';
 
 create or replace trigger insert_event
 instead of insert on awf.analytics_events

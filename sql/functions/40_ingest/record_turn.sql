@@ -19,7 +19,8 @@ comment on function awf.record_turn(jsonb) is
 Fields (snake_case or camelCase): session_id, player_hash (64 hexadecimal digits) or player_id (hashed with the stored key),
 world_ref, adventure_ref; optional: id (UUID), ts (default: now), locale (default en-US), model, experiment_key and variation_key or
 assignments ([{"experiment", "variation"}, ...], as turn_params() gives exposures), metrics ({"turnLatencyMs": 812.5,
-"outputTokens": 210, "failed": false, ...}; further ones: numbers and booleans only).
+"outputTokens": 210, "failed": false, ...}; further ones: numbers and booleans only), attributes ({"country": "FR", ...}: texts, numbers
+and booleans about the unit, of which its first exposure keeps those that the setting exposure_attributes names).
 Errors: WF201 (refused, naming field and value), WF205 (player_id without a stored key).
 Example: SELECT awf.record_turn(''{"session_id": "s1", "player_id": "p1", "world_ref": "w", "adventure_ref": "a",
   "metrics": {"turnLatencyMs": 812.5, "outputTokens": 210}}'');';
