@@ -400,13 +400,14 @@ class _CountingWriter(LibpqWriter):
 
 
 def _reject(connection: Connection, event: Event, refusal: _Refusal) -> None:
-    arguments = [refusal.reason, _printable(str(refusal)), Jsonb(_scrubbed(event))]
-    execute(connection, "select awf.reject_event(%s, %s, %s)", arguments)
-
-
-def _scrubbed(event: Event) -> dict[str, Any]:
-    """The event in a form that can be stored, whatever is in it, and without the names of unknown metrics."""
     document = event.to_json()
+    kept = _scrubbed(document)
+    arguments = [refusal.reason, _printable(str(refusal)), Jsonb(kept), kept == document]
+    execute(connection, "select awf.reject_event(%s, %s, %s, %s)", arguments)
+
+
+def _scrubbed(document: dict[str, Any]) -> dict[str, Any]:
+    """The event in a form that can be stored, whatever is in it, and without the names of unknown metrics."""
     known = {
         name: value for name, value in document["metrics"].items() if name in METRICS or name == "failed"
     }

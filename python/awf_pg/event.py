@@ -84,6 +84,29 @@ class Event:
         }
 
 
+def event_from_json(document: Mapping[str, Any]) -> Event:
+    """The event that `to_json()` made a document of, exactly; nothing is checked."""
+    metrics = dict(document["metrics"])
+    failed = metrics.pop("failed")
+    return Event(
+        session_id=document["session_id"],
+        player_hash=bytes.fromhex(document["player_hash"]),
+        world_ref=document["world_ref"],
+        adventure_ref=document["adventure_ref"],
+        locale=document["locale"],
+        model=document["model"],
+        assignments=tuple(
+            one["id"] if "id" in one else (one["experiment"], one["variation"])
+            for one in document["assignments"]
+        ),
+        metrics=metrics,
+        failed=failed,
+        attributes=document["attributes"],
+        ts=datetime.fromisoformat(document["ts"]),
+        id=UUID(document["id"]).bytes,
+    )
+
+
 _SNAKE_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 

@@ -150,7 +150,6 @@ in_python = in_attributes | st.one_of(
     bad("not_encodable", unstorable.map(lambda text: {"attributes": {"country": text}})),
     bad("not_encodable", not_finite.map(lambda number: {"attributes": {"level": number}})),
     bad("unknown_variation", unstorable.map(lambda key: assigned("x", key))),
-    bad("unknown_variation", st.just({"assignments": [{"id": 10**6}]})),
 )
 in_rows = st.one_of(
     bad("missing_player", st.just({"player_hash": None})),

@@ -122,6 +122,7 @@ def test_the_examples_of_the_help_run(command: str, cli: Cli, db: str, tmp_path:
     Path("experiment.json").write_text(json.dumps(DEFINITION | {"key": "from-a-file"}))
     Path("sessions.txt").write_text("session-1\nsession-2\n")
     Path("events.jsonl").write_text(lines(*TURNS))
+    Path("player.txt").write_text("player-1\n")
     Path("events.jsonl.gz").write_bytes(gzip.compress(lines(*TURNS).encode()))
     if command == "experiment update":
         Path(f"{KEY}.json").write_text(json.dumps(shown(cli)))
@@ -131,6 +132,7 @@ def test_the_examples_of_the_help_run(command: str, cli: Cli, db: str, tmp_path:
         ["bash", "-euo", "pipefail", "-c", script + examples_of(command)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         cwd=tmp_path,
+        input="y\n" * 5,
         capture_output=True,
         text=True,
         timeout=120,

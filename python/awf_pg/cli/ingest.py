@@ -82,7 +82,7 @@ def ingest(
     \b
     Example:
       awf-pg ingest events.jsonl
-      awf-pg ingest /var/log/game/2025-01-15/events.jsonl --source events-2025-01-15
+      awf-pg ingest events.jsonl --source events-2025-01-15
       zcat events.jsonl.gz | awf-pg ingest - --source events --rejects bad.jsonl
     """
     source = Source(require_dsn(dsn), None, "awf-pg ingest")
@@ -102,7 +102,7 @@ def ingest(
             progress(size_of(file), "ingest") as advance,
         ):
             for stored_then, events in _batches(_events(file, origin, bad, advance, from_line), batch):
-                total += _write(writer, events)
+                total += write_batch(writer, events)
                 stored = stored_then
             origin.finish()
         may_go_on = False
@@ -224,7 +224,7 @@ def _require_another_file(file: BinaryIO, rejects: Path) -> None:
         raise click.UsageError(f"{rejects} is the file to ingest: name another one for --rejects.")
 
 
-def _write(writer: Writer, events: list[Event]) -> Written:
+def write_batch(writer: Writer, events: list[Event]) -> Written:
     """Write a batch. The same batch, ids and all, may be sent again when the server gave way to another."""
     for _ in range(_ATTEMPTS - 1):
         try:
