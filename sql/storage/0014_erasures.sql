@@ -20,7 +20,9 @@ with secret as materialized (
 )
 
 insert into awf.erasure_key (inner_pad, outer_pad)
-select awf._pad_key(s.key, 54), awf._pad_key(s.key, 92)
+select
+    awf._pad_key(s.key, 54),
+    awf._pad_key(s.key, 92)
 from secret as s;
 
 create table awf.erasures (

@@ -1,6 +1,6 @@
 -- Deletes all that is stored of players, and makes the rollups what they would be without them.
 -- Called by forget_player() and reapply_erasures().
--- Waits for the rollup lock; scans every partition (an index on player_hash would cost every event) and each touched day once more.
+-- Waits for the rollup lock; scans every partition (an index on player_hash would cost every event) and touched days once more.
 create or replace function awf._erase_players(p_hashes bytea[])
 returns bigint
 language plpgsql

@@ -1,4 +1,4 @@
--- Forgets once more whoever was forgotten and is there again: after the restore of an older dump, of archived rows, or a late replay.
+-- Forgets once more whoever was forgotten and is there again: after the restore of an older dump or archive, or a late replay.
 -- Called by admins.
 -- Computes a digest for each stored player, then costs what forget_player() costs, once for all of them.
 create or replace function awf.reapply_erasures()
