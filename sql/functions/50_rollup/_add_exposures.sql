@@ -1,6 +1,6 @@
 -- Keeps the first exposure of each unit to each phase, and to each variation where those are several, among the
 -- events of one day (or all of them) that a condition selects.
--- Called by refresh_rollups(), _recompute_day() and _erase_players(). Costs a scan of the selected events and a lookup or two a unit.
+-- Called by refresh_rollups(), _recompute_day() and _erase_players(). Costs a scan of the selected events and two lookups a unit.
 create or replace function awf._add_exposures(p_day date, p_condition text)
 returns void
 language plpgsql
