@@ -7,6 +7,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from awf_pg import otel
 from awf_pg.admin import Api, Notice
 from awf_pg.config import ConfigCache
 from awf_pg.connect import Source, dsn_of
@@ -14,6 +15,7 @@ from awf_pg.copy import Writer
 from awf_pg.evaluate import Evaluator
 from awf_pg.recorder import Recorder
 from awf_pg.settings import Settings
+from awf_pg.spool import Spool
 from awf_pg.turns import Turns
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 class Awf(Turns, Api):
     """Turns for a game, by the experiments in the database, recorded in the background.
 
-    Three connections at most: one that writes batches, one that listens for changes of the configuration, and
-    one for the SQL functions, opened when the first of them is called. Where a pool is given, writing and the
-    functions borrow from it. One object serves all the threads of a game.
+    Four connections at most: one that writes batches, one for those batches that need another attempt, one
+    that listens for changes of the configuration, and one for the SQL functions. Each is opened when it is
+    needed. Where a pool is given, writing and the functions borrow from it. One object serves all the threads
+    of a game.
 
     The constructor waits for the configuration, six seconds at most; without a database the game begins with
     the copy in AWF_CONFIG_FILE, or with its defaults.
@@ -57,14 +60,19 @@ class Awf(Turns, Api):
         self._parents: list[Any] = []
         self._config = self._new_config() if settings.experiments_enabled else None
         self._store = self._new_recorder() if settings.analytics_enabled else None
+        if self._store is not None:
+            self._store.resume()
         _clients.add(self)
+        otel.watch(self)
 
-    def close(self, timeout: float = 10.0) -> bool:
+    def close(self, timeout: float | None = None) -> bool:
         """Flush, stop the threads, close the connections; False when events could not be stored in time.
 
-        A turn that is still being played ends as usual, but is not recorded.
+        In seconds, AWF_SHUTDOWN_MS by default. With AWF_SPOOL_FILE, what the database does not take is stored
+        there. A turn that is still being played ends as usual, but is not recorded.
         """
         self._closed = True
+        otel.leave(self)
         stored = self._store is None or self._store.close(timeout)
         if self._config is not None and not self._config_is_parents:
             self._config.close()
@@ -86,10 +94,14 @@ class Awf(Turns, Api):
         return ConfigCache(Source(*self._origin), file=None if file is None else Path(file), parent=parent)
 
     def _new_recorder(self) -> Recorder:
+        settings = self.settings
         return Recorder(
-            Writer(Source(*self._origin)),
-            batch_ms=self.settings.analytics_batch_ms,
-            batch_max=self.settings.analytics_batch_max,
+            lambda: Writer(Source(*self._origin)),
+            batch_ms=settings.analytics_batch_ms,
+            batch_max=settings.analytics_batch_max,
+            queue_max=settings.queue_max,
+            spool=Spool(settings.spool_file, settings.spool_max_mb) if settings.spool_file else None,
+            shutdown_s=settings.shutdown_ms / 1000,
         )
 
     def _leave_parent(self) -> None:
@@ -102,7 +114,6 @@ class Awf(Turns, Api):
             self._origin = dsn_of(pool), None, name
         self._source = Source(*self._origin)
         if self._store is not None:
-            self._store.forget()
             self._store = None if self._closed else self._new_recorder()
         self._config_is_parents = self._config is not None
 

@@ -49,7 +49,7 @@ class Source:
 
     def open(self) -> Connection:
         """Another connection, the caller's to keep and to close; where there is a pool, beside the pool."""
-        return _connect(_WATCHED | self._opened_by())
+        return _connect(self._opened_by())
 
     def database(self) -> str:
         """Host, port and database that the connections lead to."""
@@ -125,7 +125,7 @@ def _parameters(dsn: str | None, application_name: str) -> dict[str, Any]:
             "no database given",
             hint="set AWF_DATABASE_URL, for example postgresql://user@localhost:5432/game",
         )
-    defaults = {"application_name": application_name, "connect_timeout": CONNECT_TIMEOUT_S}
+    defaults = {"application_name": application_name, "connect_timeout": CONNECT_TIMEOUT_S, **_WATCHED}
     try:
         return defaults | conninfo_to_dict(dsn)
     except psycopg.Error:

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -146,7 +145,7 @@ class Turns:
             "invalid": self._invalid,
         }
         if self._store is not None:
-            stats |= asdict(self._store.stats())
+            stats |= self._store.stats().as_dict()
         if self._config is not None:
             stats |= self._config.stats()
         return stats
