@@ -84,7 +84,8 @@ class Game:
         for number in count(1):
             self._turn(place, number)
             while number % 100 == 0 and self.awf.stats()["queue_depth"] > WAITING_MAX:
-                time.sleep(0.005)
+                if self._over.wait(0.005):
+                    break
             if self._over.is_set():
                 return
 
@@ -179,7 +180,7 @@ def soak(server: servers.Server, seconds: float, threads: int) -> Sampler:
             time.sleep(EVERY_S)
             sampler.sample()
         game.stop()
-        assert awf.flush(60)
+        assert awf.flush(60), awf.stats()["last_error"]
         took, stats = time.monotonic() - began, awf.stats()
         row = connection.execute("select count(*) from awf.turn_events").fetchone()
         rejected = connection.execute("select count(*) from awf.rejected_events").fetchone()

@@ -98,6 +98,10 @@ class Spool:
         self._done: set[int] = set()
         _spools.add(self)
 
+    def was_used(self) -> bool:
+        """Whether there is a spool of this name, or there was one."""
+        return self.path.exists() or self._beside(".lock").exists()
+
     def check(self) -> SpoolStatus:
         """What the spool holds; ConfigurationError when it can never work."""
         try:
@@ -193,7 +197,7 @@ class Spool:
         return SpoolStatus(
             batches=len(held),
             events=sum(count for _, count, _ in held),
-            bytes=sum(name.stat().st_size for name in self._files() if name.exists()),
+            bytes=_pragma(database, "page_count") * _pragma(database, "page_size") if held else 0,
             unreadable=sum(count for _, count, unreadable in held if unreadable),
             oldest=datetime.fromtimestamp(min(held)[0] / 1e6, UTC) if held else None,
         )

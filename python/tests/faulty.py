@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -284,10 +287,23 @@ def assert_stored(dsn: str, expected: list[str]) -> None:
 
 
 def spooled_ids(spool: Path) -> list[str]:
-    """Ids of the events in a spool that nobody replays at the moment."""
-    raise NotImplementedError
+    """Ids of the events in a spool, in their order."""
+    if not spool.exists():
+        return []
+    with closing(sqlite3.connect(spool)) as database:
+        if not database.execute("select 1 from sqlite_schema").fetchall():
+            return []  # It has just been made.
+        batches = database.execute("select events from batches order by seq").fetchall()
+    return [event["id"] for (events,) in batches for event in json.loads(events)]
 
 
 def reversed_copy(spool: Path) -> Path:
     """A copy of a spool that holds the same events in reverse order."""
-    raise NotImplementedError
+    copy = spool.with_name(f"{spool.name}-reversed")
+    shutil.copyfile(spool, copy)
+    with closing(sqlite3.connect(copy)) as database, database:
+        batches = database.execute("select seq, events from batches order by seq").fetchall()
+        for (seq, _), (_, events) in zip(batches, reversed(batches), strict=True):
+            turned = json.dumps(json.loads(events)[::-1])
+            database.execute("update batches set events = ? where seq = ?", [turned, seq])
+    return copy

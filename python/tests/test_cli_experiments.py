@@ -25,6 +25,7 @@ from awf_pg.cli import assign, main
 from awf_pg.cli.describe import describe
 from awf_pg.errors import NotInstalled
 from awf_pg.settings import hash_player
+from awf_pg.spool import Spool
 from tests.test_cli import DEFINITION, KEY, PARAMS, PLAYER_KEY, TURNS, Cli, error, lines, make_cli, ok, rows
 
 FUTURE = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
@@ -122,6 +123,7 @@ def test_the_examples_of_the_help_run(command: str, cli: Cli, db: str, tmp_path:
     Path("experiment.json").write_text(json.dumps(DEFINITION | {"key": "from-a-file"}))
     Path("sessions.txt").write_text("session-1\nsession-2\n")
     Path("events.jsonl").write_text(lines(*TURNS))
+    Spool("awf.spool").append([])
     Path("player.txt").write_text("player-1\n")
     Path("events.jsonl.gz").write_bytes(gzip.compress(lines(*TURNS).encode()))
     if command == "experiment update":

@@ -6,11 +6,13 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from awf_pg.cli.origin import line_id
 from awf_pg.copy import Writer, Written
 from awf_pg.event import Event
 from awf_pg.settings import hash_player
+from awf_pg.spool import Spool
 from tests.servers import DEBIAN, choose_kind
 from tests.test_cli import KEY, PLAYER_KEY, Cli, error, event, lines, make_cli, ok, rows
 from tests.test_docs import FENCE, ROOT, environment_of
@@ -413,3 +416,97 @@ def test_the_player_key_is_stored(cli: Cli, db: str, monkeypatch: pytest.MonkeyP
         assert connection.execute("select awf.hash_player('ann')").fetchone() == (hashed("ann"),)
     monkeypatch.delenv("AWF_PLAYER_HASH_KEY")
     assert cli("set-player-key", "--yes", stdin="0123456789abcdef-other-key\n").exit_code == 2
+
+
+# Spools
+
+
+def spooled(number: int) -> Event:
+    return Event(
+        session_id=f"session-{number}",
+        player_hash=hash_player(PLAYER_KEY.encode(), f"player-{number}"),
+        world_ref="w",
+        adventure_ref="a",
+        metrics={"acts": number},
+    )
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Path:
+    """A spool of three batches, five events."""
+    path = tmp_path / "awf.spool"
+    for batch in ([0, 1], [2, 3], [4]):
+        Spool(path).append([spooled(number) for number in batch])
+    return path
+
+
+def test_a_spool_is_shown_without_a_database(
+    cli: Cli, waiting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWF_DATABASE_URL")
+    shown = rows(cli("spool", str(waiting), "--format", "json"))
+    assert (shown["batches"], shown["events"], shown["unreadable"]) == (3, 5, 0)
+    assert shown["bytes"] > 0
+    assert datetime.fromisoformat(shown["oldest"]).tzinfo is not None
+    assert re.search(r"events +5$", ok(cli("spool", str(waiting))), re.MULTILINE)
+    assert cli("spool", str(waiting), "--replay").exit_code == 2
+
+
+def test_a_spool_is_replayed(cli: Cli, db: str, waiting: Path) -> None:
+    """One event was stored before its batch was spooled; one is bad."""
+    spool = Spool(waiting)
+    twice = spooled(5)
+    spool.append([twice, spooled(-1)])
+    spool.append([twice])
+    said = ok(cli("spool", str(waiting), "--replay"))
+    assert said == "6 accepted, 1 duplicate, 1 rejected, 0 left\n"
+    assert [session for *_, session in stored(db)] == [f"session-{number}" for number in range(6)]
+    assert not waiting.exists()
+    assert ok(cli("spool", str(waiting), "--replay")).startswith("0 accepted")
+    assert rows(cli("spool", str(waiting), "--format", "json"))["events"] == 0
+
+
+def test_a_replay_that_breaks_off_leaves_the_rest(
+    cli: Cli, db: str, waiting: Path, broken: pytest.MonkeyPatch
+) -> None:
+    result = cli("spool", str(waiting), "--replay")
+    assert result.exit_code == 3
+    assert result.stdout == "2 accepted, 0 duplicate, 0 rejected, 3 left\n"
+    broken.undo()
+    assert ok(cli("spool", str(waiting), "--replay")) == "3 accepted, 0 duplicate, 0 rejected, 0 left\n"
+    assert len(stored(db)) == 5
+
+
+def test_what_cannot_be_read_stays(cli: Cli, waiting: Path) -> None:
+    with closing(sqlite3.connect(waiting)) as database, database:
+        database.execute("update batches set events = '[{}]' where seq = (select min(seq) from batches)")
+    said = ok(cli("spool", str(waiting), "--replay"))
+    assert said == "3 accepted, 0 duplicate, 0 rejected, 2 left\n"
+    assert rows(cli("spool", str(waiting), "--format", "json"))["unreadable"] == 2
+
+
+def test_one_process_replays_a_spool(cli: Cli, waiting: Path) -> None:
+    game = Spool(waiting)
+    assert game.try_to_replay()
+    result = cli("spool", str(waiting), "--replay")
+    assert result.exit_code == 1
+    assert "another process replays" in result.stderr
+    assert rows(cli("spool", str(waiting), "--format", "json"))["events"] == 5, "to look is allowed"
+    game.stop_replaying()
+
+
+def test_another_file_is_left_alone(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database\n" * 100)
+    with closing(sqlite3.connect(tmp_path / "other")) as database:
+        database.execute("create table t (n)")
+    for name, why in (
+        ("text", "another file"),
+        ("other", "another program"),
+        ("missing", "no spool missing"),
+    ):
+        for options in ([], ["--replay"]):
+            result = cli("spool", name, *options)
+            assert result.exit_code == 1
+            assert why in result.stderr
+    assert (tmp_path / "text").read_text() == "no database\n" * 100
+    assert not (tmp_path / "missing").exists()

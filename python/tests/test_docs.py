@@ -191,7 +191,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_commands_exist_with_their_options(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for file in ("events.jsonl", "experiment.json", "token-budget-test.json", "sessions.txt"):
+    for file in ("events.jsonl", "experiment.json", "token-budget-test.json", "sessions.txt", "awf.spool"):
         (tmp_path / file).write_text("{}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWF_DATABASE_URL", "postgresql://localhost/game")

@@ -39,6 +39,8 @@ from tests.faulty import (
     cut_after,
     nothing,
     play,
+    reversed_copy,
+    spooled_ids,
     stored_ids,
     wait_until,
 )
@@ -238,10 +240,13 @@ def test_connection_cut_anywhere(
 AWAY_S = 30.0 if scale.FULL else 2.0
 
 
-def test_server_stopped(mortal: servers.MortalServer, game: str, start: StartClient) -> None:
+@pytest.mark.parametrize("spool", [False, True], ids=["in memory", "with a spool"])
+def test_server_stopped(
+    mortal: servers.MortalServer, game: str, start: StartClient, tmp_path: Path, spool: bool
+) -> None:
     """Many clients, each with turns all the time, while the server is away."""
     dsn = mortal.dsn_of(game, "t_writer")
-    clients = [start(dsn) for _ in range(ROUNDS)]
+    clients = [start(dsn, spool=tmp_path / f"{number}" if spool else None) for number in range(ROUNDS)]
     ids = [id for awf in clients for id in play(awf, 10)]
     assert all(awf.flush(PATIENCE_S) for awf in clients)
     back = threading.Event()
@@ -262,6 +267,44 @@ def test_server_stopped(mortal: servers.MortalServer, game: str, start: StartCli
     wait_until(lambda: all(map(settled, clients)), "the clients to go on")
     assert_stored(mortal.dsn_of(game), ids)
     assert [awf.stats()["dropped"] for awf in clients] == [0] * len(clients)
+    if spool:
+        assert all(awf.stats()["spooled"] > 0 for awf in clients)
+
+
+# The client is killed
+
+WHEN_AWAY = ["from the beginning", "while the game plays", "until the spool is replayed"]
+
+
+def test_client_killed_with_a_spool(
+    mortal: servers.MortalServer, game: str, player: StartPlayer, tmp_path: Path
+) -> None:
+    """kill -9; what the client knew to be durable is stored by a later process from the spool."""
+    dsn = mortal.dsn_of(game)
+    for number, away in zip(range(ROUNDS), cycle(WHEN_AWAY), strict=False):
+        spool = tmp_path / f"{number}"
+        if away == "from the beginning":
+            mortal.kill()
+        victim = player(spool=spool)
+        if away != "from the beginning":
+            victim.listen(played=random.randrange(300), settled=1)
+            mortal.kill()
+        victim.listen(played=random.randrange(500), settled=1)
+        if away == "until the spool is replayed":
+            mortal.start()
+            victim.listen(played=random.randrange(500))
+        assert victim.end(signal.SIGKILL) == -signal.SIGKILL
+        if away != "until the spool is replayed":
+            mortal.start()
+        wait_until(lambda: not connections(dsn, "victim"), "the server to end the sessions of the dead")
+        before, waiting = stored_ids(dsn), spooled_ids(spool)
+        assert waiting or away == "until the spool is replayed"
+        assert not set(victim.acknowledged) - set(before) - set(waiting)
+        later = player("--turns=0", spool=spool)
+        assert later.end() == 0
+        assert later.said == ["ready", "stored"]
+        assert_stored(dsn, sorted({*before, *waiting}))
+        assert spooled_ids(spool) == []
 
 
 def connections(dsn: str, application: str) -> int:
@@ -270,12 +313,62 @@ def connections(dsn: str, application: str) -> int:
         return connection.execute(query, [application]).rowcount
 
 
+# The spool takes no more
+
+
+@pytest.fixture
+def small_file_system(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB, a real one."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "awf-test", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("limit", ["size limit", "full file system"])
+def test_spool_takes_no_more(
+    mortal: servers.MortalServer,
+    game: str,
+    start: StartClient,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    limit: str,
+) -> None:
+    """What does not fit is kept in memory up to the bound, then dropped and counted."""
+    dsn = mortal.dsn_of(game, "t_writer")
+    full = limit == "full file system"
+    folder = request.getfixturevalue("small_file_system") if full else tmp_path
+    recorded: list[str] = []
+    dropped = 0
+    for number in range(ROUNDS):
+        mortal.kill()
+        limits = {"AWF_QUEUE_MAX": "2000"} | ({} if full else {"AWF_SPOOL_MAX_MB": "1"})
+        awf = start(dsn, spool=folder / f"{number}", **limits)
+        while awf.stats()["dropped"] < 1000:
+            recorded += play(awf, 100)
+        assert awf.stats()["spool_events"] > 0
+        assert awf.stats()["queue_depth"] > 0
+        mortal.start()
+        wait_until(partial(settled, awf), "the client to go on")
+        dropped += awf.stats()["dropped"]
+        assert awf.close()
+        assert awf.stats()["spool_events"] == 0
+        stored = stored_ids(mortal.dsn_of(game))
+        assert len(set(stored)) == len(stored) == len(recorded) - dropped
+        assert not set(stored) - set(recorded)
+
+
 # A signal ends the client
 
 
 @pytest.mark.parametrize(
     ("sent", "handler", "statuses"),
     [
+        (signal.SIGTERM, None, {-signal.SIGTERM, 128 + signal.SIGTERM}),
         (signal.SIGTERM, "before", {HANDLED}),
         (signal.SIGTERM, "after", {HANDLED}),
         (signal.SIGINT, None, {-signal.SIGINT, 128 + signal.SIGINT}),
@@ -308,6 +401,41 @@ def test_signal_mid_batch(
         ids |= set(victim.played) | (set(victim.playing) & set(stored_ids(dsn)))
         assert len(victim.playing) <= len(victim.played) + 1
         assert_stored(dsn, list(ids))
+
+
+# Two replay the same
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["one spool", "two copies"])
+def test_two_processes_replay(
+    mortal: servers.MortalServer,
+    game: str,
+    start: StartClient,
+    player: StartPlayer,
+    tmp_path: Path,
+    copied: bool,
+) -> None:
+    """The copy holds the events in reverse order, so that each process waits for rows of the other one."""
+    dsn = mortal.dsn_of(game)
+    ids: list[str] = []
+    for number in range(ROUNDS):
+        spools = [tmp_path / f"{number}"] * 2
+        mortal.kill()
+        awf = start(mortal.dsn_of(game, "t_writer"), spool=spools[0])
+        ids += play(awf, 10 * BATCH)
+        assert awf.close()  # durable in the spool
+        mortal.start()
+        if copied:
+            spools[1] = reversed_copy(spools[0])
+        games = [player("--turns=0", spool=spool) for spool in spools]
+        for one in games:
+            assert one.end() == 0
+            assert one.said == ["ready", "stored"]
+            told = one.log.read_text()
+            assert "Traceback" not in told
+            assert "deadlock" not in told
+        assert_stored(dsn, ids)
+        assert [spooled_ids(spool) for spool in spools] == [[], []]
 
 
 # A file of events
