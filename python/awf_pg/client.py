@@ -72,11 +72,11 @@ class Awf(Turns, Api):
         there. A turn that is still being played ends as usual, but is not recorded.
         """
         self._closed = True
-        otel.leave(self)
         stored = self._store is None or self._store.close(timeout)
         if self._config is not None and not self._config_is_parents:
             self._config.close()
         super().close()
+        otel.leave(self)
         return stored
 
     def refresh_config(self) -> bool:

@@ -328,7 +328,8 @@ class Recorder:
             return True  # It was rescued.
         if not self._away or self._spool_fails:
             try:
-                self._store(writer.direct, batch.events)
+                self._store(writer.direct, batch.events, batch)
+                return True
             except _MAY_PASS as error:
                 self._failed(error, len(batch.events))
             except Exception as error:
@@ -337,9 +338,6 @@ class Recorder:
                 with self._changed:
                     self._refused.append(batch)
                     self._changed.notify_all()
-                return True
-            else:
-                self._settle(batch)
                 return True
         return self._keep(batch)
 
@@ -468,8 +466,13 @@ class Recorder:
             self._changed.wait_for(lambda: self._urges != urges, seconds)
             self._pausing -= 1
 
-    def _store(self, write: Callable[[Sequence[Event]], Written], events: Sequence[Event]) -> None:
-        """Write events, again where that collided with another writer."""
+    def _store(
+        self,
+        write: Callable[[Sequence[Event]], Written],
+        events: Sequence[Event],
+        batch: _Batch | None = None,
+    ) -> None:
+        """Write events, again where that collided with another writer; they are all of a batch, if given."""
         began = time.perf_counter()
         written = _collisions(write, events)
         seconds = time.perf_counter() - began
@@ -487,6 +490,9 @@ class Recorder:
             if self._pausing:
                 self._urges += 1
                 self._changed.notify_all()
+            # Before a word is said about it: a signal may have caught the main thread with the log's lock.
+            if batch is not None:
+                self._settle(batch)
         otel.record_flush(seconds, written.path)
         _log.info("%d events in %.1f ms, %s path", len(events), ms, written.path)
         if written.rejected:
