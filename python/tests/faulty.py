@@ -279,7 +279,8 @@ def assert_stored(dsn: str, expected: list[str]) -> None:
     assert not strange, f"{len(strange)} events stored that nobody recorded"
     assert stored == sorted(expected), "events stored twice"
     with connected(dsn) as connection:
-        connection.execute("select awf.refresh_rollups()")
+        while connection.execute("select batches from awf.refresh_rollups()").fetchone() != (0,):
+            pass
         counted = connection.execute(
             "select coalesce(sum(n), 0) from awf.daily_totals where variation_id = 0 and metric_id = 0"
         ).fetchone()

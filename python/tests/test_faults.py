@@ -290,6 +290,7 @@ def test_client_killed_with_a_spool(
             victim.listen(played=random.randrange(300), settled=1)
             mortal.kill()
         victim.listen(played=random.randrange(500), settled=1)
+        wait_until(lambda: bool(spooled_ids(spool)), "something in the spool")
         if away == "until the spool is replayed":
             mortal.start()
             victim.listen(played=random.randrange(500))
@@ -348,7 +349,7 @@ def test_spool_takes_no_more(
         mortal.kill()
         limits = {"AWF_QUEUE_MAX": "2000"} | ({} if full else {"AWF_SPOOL_MAX_MB": "1"})
         awf = start(dsn, spool=folder / f"{number}", **limits)
-        while awf.stats()["dropped"] < 1000:
+        while awf.stats()["dropped"] < 1000 or awf.stats()["spool_bytes"] < 500_000:
             recorded += play(awf, 100)
         assert awf.stats()["spool_events"] > 0
         assert awf.stats()["queue_depth"] > 0
