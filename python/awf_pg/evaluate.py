@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ EMPTY_CONFIG: Mapping[str, Any] = {"version": 2, "revision": 0, "knobs": {}, "ex
 _FNV_OFFSET = 0x811C9DC5
 _FNV_PRIME = 0x01000193
 _WORD = 0xFFFFFFFF
+_UNITS = 4096  # whose hashes are kept
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -152,6 +153,8 @@ class Evaluator:
     def __init__(self, config: Mapping[str, Any]) -> None:
         config = to_version_2(config)
         self.revision: int = config["revision"]
+        # The attributes that exposures keep, to form segments by.
+        self.exposure_attributes: tuple[str, ...] = tuple(config.get("exposureAttributes", ()))
         self._experiments = [_Experiment(document, config["knobs"]) for document in config["experiments"]]
         phases = [phase for experiment in self._experiments for phase in experiment.phases]
         # Whose the sticky assignments are, by their names: "session" or "player".
@@ -358,7 +361,7 @@ class _Lanes:
     """Carries several hashes on with the same text, all at once: they lie side by side in one large number.
 
     A step makes at most 57 bits of a state, so in 64 bits each none reaches its neighbour; and Python takes
-    for a few of them hardly longer than for one.
+    for a few of them hardly longer than for one. A unit plays many turns, so its hashes are kept for a while.
     """
 
     def __init__(self, states: Sequence[int]) -> None:
@@ -368,8 +371,12 @@ class _Lanes:
         self._ascii = [self._ones * unit for unit in range(128)]
         self._size = 8 * len(states)
         self._unpack = struct.Struct(f"<{len(states)}Q").unpack
+        # The first is that of the unit alone, which nobody asks for where there is no experiment.
+        self.states: Callable[[str], tuple[int, ...]] = (
+            lru_cache(_UNITS)(self._states) if len(states) > 1 else lambda _: ()
+        )
 
-    def states(self, text: str) -> tuple[int, ...]:
+    def _states(self, text: str) -> tuple[int, ...]:
         state, words, prime = self._first, self._words, _FNV_PRIME
         if text.isascii():
             wide = self._ascii
@@ -444,6 +451,7 @@ def _fnv1a(text: str, state: int = _FNV_OFFSET) -> int:
     return state
 
 
+@lru_cache(4 * _UNITS)
 def _second_round(state: int) -> float:
     """Version 2 of the hash, after seed and unit: its digits are hashed once more."""
     if state < 1_000_000:

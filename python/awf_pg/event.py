@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from numbers import Integral, Real
@@ -136,6 +137,30 @@ def metric_value(name: str, value: Any) -> float | bool:
     raise TypeError(f"metric {name} takes {allowed}, not {value!r}")
 
 
+def kept_attributes(attributes: Mapping[str, Any], names: Iterable[str]) -> dict[str, str | float | bool]:
+    """Those of the names that have a short text, a number or a boolean; the others are left out.
+
+    Nothing that the database would refuse: an attribute must not cost the event.
+    """
+    kept: dict[str, str | float | bool] = {}
+    room = _ATTRIBUTES_MAX_BYTES
+    for name in names:
+        value: Any = attributes.get(name)
+        if isinstance(value, str):
+            fits = len(value) <= _ATTRIBUTE_MAX_CHARS and value.isprintable()
+        else:
+            fits = isinstance(value, int | float) and abs(value) < _ATTRIBUTE_MAX_NUMBER
+        # With its escapes it is no shorter than what the database counts.
+        if fits and (room := room - len(json.dumps({name: value}))) >= 0:
+            kept[name] = value
+    return kept
+
+
+_ATTRIBUTE_MAX_CHARS = 100
+_ATTRIBUTE_MAX_NUMBER = 1e15
+_ATTRIBUTES_MAX_BYTES = 2000  # the database takes 2,048
+
+
 def event_from_mapping(source: Mapping[str, Any], hash_player: Callable[[str], bytes]) -> Event:
     """An event; keys are the columns of `analytics_events`, also in camelCase. A player id is hashed at once.
 
@@ -159,6 +184,7 @@ def event_from_mapping(source: Mapping[str, Any], hash_player: Callable[[str], b
         assignments=_assignments(fields),
         metrics=metrics,
         failed=failed,
+        attributes=_attributes(fields.get("attributes", {})),
     )
     if "ts" in fields:
         event.ts = _instant(fields["ts"])
@@ -170,7 +196,7 @@ def event_from_mapping(source: Mapping[str, Any], hash_player: Callable[[str], b
 _STANDARD = {field_name(name): name for name in METRICS}
 _FIELDS = {
     "id", "ts", "session_id", "player_hash", "player_id", "world_ref", "adventure_ref", "locale", "model",
-    "experiment_key", "variation_key", "assignments", "metrics", "created_at",
+    "experiment_key", "variation_key", "assignments", "metrics", "attributes", "created_at",
 }  # fmt: skip
 
 
@@ -209,6 +235,15 @@ def _metrics(given: Any) -> tuple[dict[str, float | bool], bool, str | None]:
         return {name: metric_value(name, value) for name, value in metrics.items()}, failed, model
     except TypeError as error:
         raise InvalidEvent(str(error)) from None
+
+
+def _attributes(given: Any) -> dict[str, str | float | bool]:
+    if not isinstance(given, Mapping):
+        raise InvalidEvent(f"attributes must be an object, not {given!r}")
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float | None):
+            raise InvalidEvent(f"attribute {name} must be a text, a number or a boolean, not {value!r}")
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _assignments(fields: Mapping[str, Any]) -> tuple[Assignment, ...]:

@@ -6,6 +6,7 @@ import hmac
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from awf_pg.errors import ConfigurationError
@@ -95,6 +96,7 @@ class Settings:
         return hash_player(self.require_key(), player_id)
 
 
+@lru_cache(4096)  # a player plays many turns
 def hash_player(key: bytes, player_id: str) -> bytes:
     """HMAC-SHA256 of a player id under a key, the same as `awf.hash_player()`."""
     return hmac.digest(key, player_id.encode("utf-8", "surrogatepass"), "sha256")

@@ -24,8 +24,9 @@ class Turn:
     `sticky` are documents for the game to keep, and to pass to the next turn of the session or player, in
     GrowthBook's form: {"attributeName": "session" or "player", "attributeValue", "assignments"}.
 
-    An exception inside the block records a failed turn and goes on its way. A turn has one block; what is set
-    after its end would come too late, and raises RuntimeError.
+    `async with` does the same; nothing of a turn waits for anything. An exception inside the block records a
+    failed turn and goes on its way. A turn has one block; what is set after its end would come too late, and
+    raises RuntimeError.
     """
 
     __slots__ = (
@@ -135,3 +136,11 @@ class Turn:
         self._ended = True
         self._record(self, self._event)
         return False
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Literal[False]:
+        return self.__exit__(kind, error, traceback)

@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, Protocol
 
 from awf_pg.evaluate import EMPTY_CONFIG, Evaluation, Evaluator, Invalid, apply_limits
-from awf_pg.event import Event, event_from_mapping
+from awf_pg.event import Event, event_from_mapping, kept_attributes
 from awf_pg.recorder import RecorderStats
 from awf_pg.settings import Settings, hash_player
 from awf_pg.sticky import Keeper, StickyCache, Unit
@@ -20,6 +21,21 @@ _assign_log = logging.getLogger("awf.assign")
 _params_log = logging.getLogger("awf.params")
 
 _NOBODY = bytes(32)
+
+# What Turns.turn() takes; the usual types first, where there are several.
+_ARGUMENTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("session_id", (str,), "a str"),
+    ("player_id", (str,), "a str"),
+    ("world_ref", (str,), "a str"),
+    ("adventure_ref", (str,), "a str"),
+    ("locale", (str,), "a str"),
+    ("model", (str, NoneType), "a str"),
+    ("defaults", (dict, NoneType, Mapping), "a mapping"),
+    ("attributes", (NoneType, dict, Mapping), "a mapping"),
+    ("ts", (NoneType, datetime), "a datetime"),
+    ("experiments", (NoneType, bool), "a bool"),
+    ("sticky", (NoneType, list, tuple, Mapping), "a list of documents"),
+)
 
 
 class Config(Protocol):
@@ -80,6 +96,7 @@ class Turns:
         """A turn that begins now, or at `ts` for a replay; the experiments change its `defaults`.
 
         Conditions see its locale, world, adventure and model, and `attributes` beside or instead of them.
+        Those that the setting exposure_attributes names are recorded with the turn's exposures, no others.
         `experiments` says whether the player has opted in: with False the turn is in no experiment, with None
         (nobody asked) in those that do not need it. `sticky` are the documents of an earlier `turn.sticky`, a
         list or the values of a mapping; those of other sessions and players are passed over.
@@ -87,26 +104,26 @@ class Turns:
         No database is asked. An argument of a wrong type is a mistake in the program and raises TypeError.
         """
         self._require_open()
-        for name, value in (
-            ("session_id", session_id),
-            ("player_id", player_id),
-            ("world_ref", world_ref),
-            ("adventure_ref", adventure_ref),
-            ("locale", locale),
-        ):
-            _require(name, value, str, "a str")
-        _require("model", model, str | None, "a str")
-        _require("defaults", defaults, Mapping | None, "a mapping")
-        _require("attributes", attributes, Mapping | None, "a mapping")
-        _require("ts", ts, datetime | None, "a datetime")
-        _require("experiments", experiments, bool | None, "a bool")
-        _require("sticky", sticky, list | tuple | Mapping | None, "a list of documents")
+        given = (
+            session_id, player_id, world_ref, adventure_ref, locale, model,
+            defaults, attributes, ts, experiments, sticky,
+        )  # fmt: skip
+        for (name, types, expected), value in zip(_ARGUMENTS, given, strict=True):
+            if not isinstance(value, types):
+                raise _mistyped(name, value, expected)
         at = datetime.now(UTC) if ts is None else ts if ts.tzinfo is not None else ts.replace(tzinfo=UTC)
         player_hash = _NOBODY if self._key is None else hash_player(self._key, player_id)
         unit = None if self._key is None else player_hash.hex()
-        seen = {"locale": locale, "world": world_ref, "adventure": adventure_ref, "model": model}
+        seen: dict[str, Any] = {
+            "locale": locale,
+            "world": world_ref,
+            "adventure": adventure_ref,
+            "model": model,
+        }
+        seen.update(attributes or {})
+        evaluator = self._evaluator(session_id, unit)
         evaluation, kept = self._evaluate(
-            session_id, unit, defaults, {**seen, **(attributes or {})}, at, experiments, sticky
+            evaluator, session_id, unit, defaults, seen, at, experiments, sticky
         )
         event = Event(
             session_id=session_id,
@@ -115,9 +132,11 @@ class Turns:
             adventure_ref=adventure_ref,
             locale=locale,
             model=model,
-            assignments=tuple(exposure["id"] for exposure in evaluation.exposures),
+            assignments=tuple([exposure["id"] for exposure in evaluation.exposures]),
             ts=at,
         )
+        if evaluation.exposures and evaluator.exposure_attributes:
+            event.attributes = kept_attributes(seen, evaluator.exposure_attributes)
         return Turn(event, evaluation, kept, self._end)
 
     def record(self, event: Mapping[str, Any] | None = None, /, **fields: Any) -> str:
@@ -126,7 +145,8 @@ class Turns:
         `player_id` may stand in place of `player_hash`; InvalidEvent says what is wrong with the event.
         """
         self._require_open()
-        _require("event", event, Mapping | None, "a mapping")
+        if not isinstance(event, Mapping | None):
+            raise _mistyped("event", event, "a mapping")
         made = event_from_mapping({**(event or {}), **fields}, self.settings.hash_player)
         if self._store is not None:
             self._store.put(made)
@@ -141,8 +161,8 @@ class Turns:
         stats: dict[str, Any] = {
             "analytics_enabled": self._store is not None,
             "experiments_enabled": self._config is not None,
-            "exposures": self._exposures,
-            "invalid": self._invalid,
+            "awf.exp.exposures.count": self._exposures,
+            "awf.exp.invalid.count": self._invalid,
         }
         if self._store is not None:
             stats |= self._store.stats().as_dict()
@@ -156,6 +176,7 @@ class Turns:
 
     def _evaluate(
         self,
+        evaluator: Evaluator,
         session_id: str,
         unit: str | None,
         defaults: Mapping[str, Any] | None,
@@ -165,7 +186,6 @@ class Turns:
         sticky: Any,
     ) -> tuple[Evaluation, list[dict[str, Any]]]:
         """The evaluation, within the limits of the environment, and the sticky documents to keep."""
-        evaluator = self._evaluator(session_id, unit)
         if evaluator.sticky_attributes or sticky:
             units: list[Unit] = (
                 [("session", session_id)] if unit is None else [("session", session_id), ("player", unit)]
@@ -249,7 +269,6 @@ def _outcome(evaluation: Evaluation) -> str:
     )
 
 
-def _require(name: str, value: object, kind: Any, expected: str) -> None:
+def _mistyped(name: str, value: object, expected: str) -> TypeError:
     # The value is not repeated: it may be a player's id.
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be {expected}, not {type(value).__name__}")
+    return TypeError(f"{name} must be {expected}, not {type(value).__name__}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import os
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +20,10 @@ from psycopg.rows import dict_row
 
 from awf_pg import Api, Awf, ConfigurationError, Settings
 from awf_pg.errors import InvalidEvent
-from awf_pg.event import event_from_mapping, new_id
+from awf_pg.event import event_from_mapping, kept_attributes, new_id
 from tests import servers
 from tests.conftest import Connect
+from tests.watched import database_calls
 
 KEY = "a key of more than sixteen bytes"
 SETTINGS = Settings(player_hash_key=KEY)
@@ -94,7 +98,7 @@ def test_environment_limits_hold_even_for_defaults(start: Callable[..., Awf], no
     with awf.turn(**TURN, defaults={"maxOutputTokens": 9000}) as turn:
         assert turn.params == {"maxOutputTokens": 2000}
         assert [one["reason"] for one in turn.invalid] == ["environment"]
-    assert awf.stats()["invalid"] == 1
+    assert awf.stats()["awf.exp.invalid.count"] == 1
 
 
 def test_wrong_types_raise_at_once(start: Callable[..., Awf], nowhere: str) -> None:
@@ -280,7 +284,11 @@ def test_turns_are_stored(start: Callable[..., Awf], running: str, connect: Conn
     assert row["metrics"].pop("turnLatencyMs") >= 0
     assert row["metrics"] == {"outputTokens": 512, "modelLatencyMs": 12.5, "won": True, "model": "small"}
     stats = awf.stats()
-    assert (stats["accepted"], stats["exposures"], stats["batches"]) == (1, 1, {"direct": 1, "careful": 0})
+    assert (stats["accepted"], stats["awf.exp.exposures.count"], stats["batches"]) == (
+        1,
+        1,
+        {"direct": 1, "careful": 0},
+    )
     assert stats["config_loaded"]
 
 
@@ -343,6 +351,77 @@ def test_analytics_off_keeps_the_experiments(
         assert turn.params == {"maxActs": 8}
     assert awf.flush()
     assert stored(connect) == []
+
+
+def test_no_database_call_on_the_turn_path(start: Callable[..., Awf], running: str) -> None:
+    awf = start(running, Settings(player_hash_key=KEY, analytics_batch_max=10))
+    with database_calls() as calls:
+        for _ in range(100):
+            with awf.turn(**TURN) as turn:
+                turn["acts"] = 3
+        assert awf.flush()
+        assert threading.get_ident() not in calls
+        assert sum(calls.values()) >= 10
+        awf.analytics_stats()
+        assert threading.get_ident() in calls, "the count can count"
+
+
+def test_exposures_keep_the_allowed_attributes(
+    start: Callable[..., Awf], running: str, connect: Connect
+) -> None:
+    with Api(running) as api:
+        api.set_setting("exposure_attributes", ["country", "level", "beta", "odd"])
+    awf = start(running)
+    given = {"country": "NL", "level": 7, "beta": True, "secret": "x", "odd": {"a": 1}}
+    with awf.turn(**TURN, attributes=given):
+        pass
+    assert awf.flush()
+    with Api(running) as api:
+        api.refresh_rollups()
+    kept = {"country": "NL", "level": 7, "beta": True}
+    connection = connect()
+    assert connection.execute("select attributes from awf.turn_events").fetchall() == [(kept,)]
+    assert connection.execute("select attributes from awf.exposures").fetchall() == [(kept,)]
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 101, "a\0b", "\ud800", "a\nb", float("nan"), float("inf"), 10**400, None, [1], b"x"]
+)
+def test_an_attribute_never_costs_the_event(value: Any) -> None:
+    assert kept_attributes({"a": value, "b": 1}, ["a", "b", "c"]) == {"b": 1}
+
+
+def test_attributes_have_a_bound() -> None:
+    names = [f"name-{number}" for number in range(100)]
+    kept = kept_attributes(dict.fromkeys(names, "é" * 100), names)
+    assert 0 < len(kept) < 100
+    assert len(json.dumps(kept, ensure_ascii=False).encode()) <= 2048
+
+
+# asyncio
+
+
+def test_turns_of_asyncio(start: Callable[..., Awf], running: str, connect: Connect) -> None:
+    awf = start(running)
+
+    async def play(number: int) -> None:
+        async with awf.turn(**{**TURN, "session_id": f"s-{number}"}) as turn:
+            assert turn.params == {"maxActs": 8}
+            await asyncio.sleep(0.01)
+            turn["acts"] = number
+            if number == 3:
+                raise ValueError("of the game")
+
+    async def game() -> list[BaseException | None]:
+        return await asyncio.gather(*(play(number) for number in range(5)), return_exceptions=True)
+
+    raised = asyncio.run(game())
+    assert [str(error) for error in raised if error] == ["of the game"]
+    assert awf.flush()
+    events = stored(connect)
+    assert sorted(event["metrics"]["acts"] for event in events) == [0, 1, 2, 3, 4]
+    assert [event["session_id"] for event in events if event["metrics"].get("failed")] == ["s-3"]
+    assert all(event["metrics"]["turnLatencyMs"] >= 10 for event in events)
 
 
 def test_configuration_is_renewed(start: Callable[..., Awf], db: str) -> None:
@@ -412,7 +491,7 @@ def test_an_override_is_played_and_not_counted(
     assert awf.flush()
     (row,) = stored(connect)
     assert row["experiment_key"] is None
-    assert awf.stats()["exposures"] == 0
+    assert awf.stats()["awf.exp.exposures.count"] == 0
     assert awf.turn_params("s-1", None)["forced"] == turn.forced
 
 

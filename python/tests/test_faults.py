@@ -290,7 +290,7 @@ def test_client_killed_with_a_spool(
             victim.listen(played=random.randrange(300), settled=1)
             mortal.kill()
         victim.listen(played=random.randrange(500), settled=1)
-        wait_until(lambda: bool(spooled_ids(spool)), "something in the spool")
+        wait_until(partial(holds_events, spool), "something in the spool")
         if away == "until the spool is replayed":
             mortal.start()
             victim.listen(played=random.randrange(500))
@@ -306,6 +306,10 @@ def test_client_killed_with_a_spool(
         assert later.said == ["ready", "stored"]
         assert_stored(dsn, sorted({*before, *waiting}))
         assert spooled_ids(spool) == []
+
+
+def holds_events(spool: Path) -> bool:
+    return bool(spooled_ids(spool))
 
 
 def connections(dsn: str, application: str) -> int:

@@ -46,7 +46,7 @@ def test_a_game_is_played() -> None:
     assert first["player_hash"] == SETTINGS.hash_player("p-1").hex()
     assert second["assignments"] == [{"experiment": "budget", "variation": "control"}]
     stats = awf.stats()
-    assert (stats["accepted"], stats["queue_depth"], stats["exposures"]) == (2, 0, 1)
+    assert (stats["accepted"], stats["queue_depth"], stats["awf.exp.exposures.count"]) == (2, 0, 1)
     assert (stats["config_loaded"], stats["config_source"]) == (True, "memory")
     assert threading.active_count() == before
     with pytest.raises(RuntimeError, match="closed"):
