@@ -341,7 +341,8 @@ def _microseconds(name: str, ms: float) -> int:
         raise _Refusal("bad_metric", f"{name} is {ms!r}, not a number") from None
     if not -0.499 < product - whole < 0.499:
         whole = int((Decimal(str(ms)) * 1000).to_integral_value(ROUND_HALF_UP))
-    return whole
+    # What is negative stays so, and is refused.
+    return whole if whole or product >= 0 else -1
 
 
 def _whole(name: str, value: float) -> int:

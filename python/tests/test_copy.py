@@ -122,6 +122,7 @@ BAD = {
     "extra beyond what Python writes out": ({"metrics": {"mood": 10**5000}}, "not_encodable"),
     "fraction of a token": ({"metrics": {"outputTokens": 1.5}}, "bad_metric"),
     "latency that is no number": ({"metrics": {"turnLatencyMs": float("nan")}}, "bad_metric"),
+    "latency a little below zero": ({"metrics": {"bundleMs": -1e-6}}, "bad_metric"),
     "endless latency": ({"metrics": {"modelLatencyMs": float("inf")}}, "bad_metric"),
     "extra that is no number": ({"metrics": {"mood": float("nan")}}, "not_encodable"),
     "NUL in the name of a metric": ({"metrics": {"a\0b": 1}}, "not_encodable"),
