@@ -49,10 +49,13 @@ _PLACE = {name: place for place, name in enumerate(METRICS)}
 _LATENCIES = sum(column.endswith("_us") for column in METRICS.values())  # they come first
 _MAX_CACHED = 50_000
 _INT4, _INT8 = 2**31, 2**63
+_MAX_LATENCY_MS = 2147483.647
 _MAX_BITS = 1024  # of an integer that is shown; no float is larger
 
+_MAX_DEPTH = 10  # of a refused event that is kept
+
 # What Python raises for a row that cannot be sent; UnicodeEncodeError and json's refusals are ValueErrors.
-_UNENCODABLE = (ArithmeticError, LookupError, TypeError, ValueError)
+_UNENCODABLE = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class Writer:
 
     def direct(self, events: Sequence[Event]) -> Written:
         """Store a batch whose rows are all good; Refused says that it is one for `careful()`."""
+        if not events:
+            return Written("direct", 0)
         with self._forgetful():
             try:
                 self._dimensions.load(self._source, events)
@@ -205,9 +210,12 @@ def refuses_row(error: psycopg.Error) -> bool:
     """Whether the database refuses what a batch holds, so that sending it again the same way cannot help."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.DataError)
-    return error.sqlstate.startswith(("22", "23")) or error.sqlstate in _EVENT_CODES
+    return error.sqlstate.startswith(_EVENT_CLASSES) or error.sqlstate in _EVENT_CODES
 
 
+# Cardinality, data, constraints, limits of the server such as the size of a row. Everything else may pass:
+# rights are granted, connections come back, deadlocks are over.
+_EVENT_CLASSES = ("21", "22", "23", "54")
 # Invalid argument, invalid event, outside the window, events gone.
 _EVENT_CODES = {"WF001", "WF201", "WF203", "WF301"}
 
@@ -314,17 +322,21 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
         place = _PLACE.get(name)
         if place is None:
             others[name] = value
-            continue
-        if place < _LATENCIES:
-            whole = _microseconds(name, value)
+        elif place >= _LATENCIES and type(value) is int and -limit <= value < limit:
+            columns[place] = value
         else:
-            whole = value if type(value) is int else _whole(name, value)
-        # psycopg would cut an integer that is too long, without a word.
-        if not -limit <= whole < limit:
-            raise _Refusal("bad_metric", f"{name} is out of range: {_shown(value)}")
-        columns[place] = whole
+            columns[place] = _stored(name, value, limit)
     columns[-1] = _document(others)
     return columns
+
+
+def _stored(name: str, value: float, limit: int) -> int:
+    """A standard metric as the integer that its column takes."""
+    whole = _microseconds(name, value) if _PLACE[name] < _LATENCIES else _whole(name, value)
+    # psycopg would cut an integer that is too long, without a word.
+    if not -limit <= whole < limit:
+        raise _Refusal("bad_metric", f"{name} is out of range: {_shown(value)}")
+    return whole
 
 
 def _document(values: dict[str, Any] | None) -> bytes | None:
@@ -339,10 +351,11 @@ def _microseconds(name: str, ms: float) -> int:
         whole = round(product)
     except (OverflowError, ValueError):
         raise _Refusal("bad_metric", f"{name} is {ms!r}, not a number") from None
+    if not 0 <= ms <= _MAX_LATENCY_MS:  # before rounding brings it back into the range
+        raise _Refusal("bad_metric", f"{name} is out of range: {_shown(ms)}")
     if not -0.499 < product - whole < 0.499:
         whole = int((Decimal(str(ms)) * 1000).to_integral_value(ROUND_HALF_UP))
-    # What is negative stays so, and is refused.
-    return whole if whole or product >= 0 else -1
+    return whole
 
 
 def _whole(name: str, value: float) -> int:
@@ -416,11 +429,13 @@ def _scrubbed(document: dict[str, Any]) -> dict[str, Any]:
     return scrubbed
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: Any, depth: int = 0) -> Any:
+    if depth > _MAX_DEPTH:
+        return "..."
     if isinstance(value, dict):
-        return {key: _as_json(item) for key, item in value.items()}
+        return {key: _as_json(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_as_json(item) for item in value]
+        return [_as_json(item, depth + 1) for item in value]
     if value is None or _is_finite(value):
         return value
     return _printable(_shown(value))

@@ -161,6 +161,10 @@ class SourceIngested(AwfError, code="WF206", status=409):
     """A file of lines without a time was ingested already, or has changed since."""
 
 
+class StoredMeanwhile(AwfError, code="WF207", status=409):
+    """Another transaction has stored events that this one cannot see: the batch has to be sent again."""
+
+
 class EventsGone(AwfError, code="WF301", status=409):
     """The events of a day are no longer in the database."""
 

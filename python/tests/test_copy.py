@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from psycopg.rows import dict_row
 
 from awf_pg.admin import Api
 from awf_pg.connect import Source
-from awf_pg.copy import Writer, Written, _array, _microseconds
+from awf_pg.copy import Writer, Written, _array, _microseconds, refuses_row
 from awf_pg.event import METRICS, Event
 from awf_pg.recorder import Recorder
 from tests import scale
@@ -110,6 +111,10 @@ def test_a_batch_sent_twice_changes_nothing(writer: Writer, query: Any) -> None:
     assert before == after
 
 
+DEEP: dict[str, Any] = {}
+for _ in range(10_000):
+    DEEP = {"deeper": DEEP}
+
 BAD = {
     "NUL in a text": ({"session_id": "a\0b"}, "bad_text"),
     "half a surrogate pair": ({"world_ref": "\ud800"}, "bad_text"),
@@ -123,9 +128,11 @@ BAD = {
     "fraction of a token": ({"metrics": {"outputTokens": 1.5}}, "bad_metric"),
     "latency that is no number": ({"metrics": {"turnLatencyMs": float("nan")}}, "bad_metric"),
     "latency a little below zero": ({"metrics": {"bundleMs": -1e-6}}, "bad_metric"),
+    "latency a little too long": ({"metrics": {"bundleMs": 2147483.6473}}, "bad_metric"),
     "endless latency": ({"metrics": {"modelLatencyMs": float("inf")}}, "bad_metric"),
     "extra that is no number": ({"metrics": {"mood": float("nan")}}, "not_encodable"),
     "NUL in the name of a metric": ({"metrics": {"a\0b": 1}}, "not_encodable"),
+    "attributes deeper than Python writes out": ({"attributes": DEEP}, "not_encodable"),
     "unknown variation": ({"assignments": (("no-experiment", "x"),)}, "unknown_variation"),
     "NUL in a variation": ({"assignments": (("no\0experiment", "x"),)}, "unknown_variation"),
     "long ago": ({"ts": datetime(1990, 1, 1, tzinfo=UTC)}, "ts_out_of_window"),
@@ -277,6 +284,64 @@ def test_client_and_database_store_the_same(db: str, writer: Writer, query: Any)
 @given(st.decimals(0, 2_000_000, places=4))
 def test_microseconds_are_rounded_as_decimals(ms: Decimal) -> None:
     assert _microseconds("bundleMs", float(ms)) == (ms * 1000).to_integral_value(ROUND_HALF_UP)
+
+
+def test_nothing_is_sent_for_no_events(writer: Writer, query: Any) -> None:
+    assert writer.write([]) == writer.direct([]) == Written("direct", 0)
+    assert query("select * from awf.ingest_log") == []
+
+
+REFUSALS = {
+    "21000": True, "22001": True, "22P05": True, "23505": True, "23514": True, "54000": True, "54001": True,
+    "WF201": True, "WF203": True, "08006": False, "25006": False, "40001": False, "40P01": False,
+    "42501": False, "42P01": False, "53100": False, "55P03": False, "57014": False, "57P01": False,
+    "WF202": False, "WF207": False, "WF401": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "refused"), REFUSALS.items())
+def test_what_a_batch_is_refused_for(code: str, refused: bool) -> None:
+    """Whatever else goes wrong may pass, and the batch is sent again."""
+
+    class Raised(psycopg.Error):
+        sqlstate = code
+
+    assert refuses_row(Raised()) is refused
+
+
+def test_a_connection_that_cannot_be_made_refuses_nothing() -> None:
+    assert not refuses_row(psycopg.OperationalError("connection refused"))
+
+
+def overtaken(writer: Writer, connect: Connect, level: str) -> psycopg.Connection[Any]:
+    """A transaction that has staged two events, of which another has stored the first meanwhile."""
+    known = event(1)
+    connection = connect("writer")
+    connection.execute(f"set transaction isolation level {level}".encode())
+    connection.execute("select awf.open_stage()")
+    connection.execute(
+        "insert into pg_temp.awf_stage (id, ts, session_id, player_hash, world_ref, adventure_ref, locale) "
+        "select u.id, %s, 's', %s, 'w', 'a', 'en' from unnest(%s::uuid[]) as u (id)",
+        [known.ts, HASH, [known.id_text, event().id_text]],
+    )
+    assert writer.write([known]).accepted == 1
+    return connection
+
+
+def test_events_that_were_stored_meanwhile_are_duplicates(
+    writer: Writer, connect: Connect, query: Any
+) -> None:
+    connection = overtaken(writer, connect, "read committed")
+    assert connection.execute("select * from awf.ingest_batch()").fetchone() == (1, 1, 0)
+    connection.commit()
+    assert len(query("select * from awf.turn_events")) == 2
+
+
+def test_a_transaction_that_cannot_see_them_has_to_come_again(writer: Writer, connect: Connect) -> None:
+    connection = overtaken(writer, connect, "repeatable read")
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute("select * from awf.ingest_batch()")
+    assert caught.value.sqlstate == "WF207"
 
 
 def test_array_on_the_wire(connect: Connect) -> None:

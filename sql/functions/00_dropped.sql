@@ -27,3 +27,8 @@ drop function if exists awf._event_fault(
 drop function if exists awf.ingest_batch();
 drop function if exists awf._ingest_stage_day(date);
 drop function if exists awf._parse_event(jsonb);
+drop function if exists awf._add_stage_dimensions();
+drop function if exists awf._ingest_stage_day(date, integer, bigint);
+drop function if exists awf._event_assignments(jsonb);
+drop function if exists awf._assignments_fault(jsonb);
+drop function if exists awf._document_fault(jsonb);

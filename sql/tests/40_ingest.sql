@@ -1,6 +1,6 @@
 -- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
 begin;
-select plan(333);
+select plan(346);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -366,6 +366,36 @@ select
 from (values ('en'), ('pt-BR'), ('zh-Hant-TW'), ('de-CH-1996')) as l (locale);
 delete from awf.turn_events;
 
+-- The names that are written out where documents are read are those of the table.
+select is(
+    awf._metric_names(), array(
+        select m.name from awf.metrics as m
+        where m.id > 0
+        order by m.id
+    ),
+    'the names of the metrics are those of _metric_names(), in its order'
+);
+select is(
+    awf._metric_values((select jsonb_object_agg(m.name, m.id) from awf.metrics as m)),
+    array(
+        select (m.id * m.scale)::bigint from awf.metrics as m
+        where m.id > 0
+        order by m.id
+    ),
+    'each metric is read by its name and in its scale'
+);
+select
+    is(
+        (awf._metric_values(jsonb_build_object(v.name, v.value::jsonb)))[v.place], v.read,
+        format('%s %s is read as %s', v.name, v.value, v.read)
+    )
+from (
+    values
+    ('bundleMs', 3, '0.0005', 1::bigint), ('bundleMs', 3, '2147483.647', 2147483647), ('bundleMs', 3, '2147483.6471', -1),
+    ('bundleMs', 3, '-0.0001', -1), ('acts', 9, '3.0', 3), ('acts', 9, '3.5', -1), ('acts', 9, '2147483648', -1),
+    ('acts', 9, '1e300', -1), ('acts', 9, '"3"', -1), ('choices', 10, '0', 0)
+) as v (name, place, value, read);
+
 -- Midnight is UTC's.
 select awf.record_turn(pg_temp.event('{"ts": "2025-01-15T23:59:59.999999Z"}'));
 select awf.record_turn(pg_temp.event('{"ts": "2025-01-16T00:00:00Z"}'));
@@ -487,6 +517,15 @@ select results_eq(
     )) as r$$,
     'values (1, 1, 0)', 'an event that stands twice in a batch is stored once'
 );
+select results_eq(
+    $$select r.* from batch as b, awf.record_turns(
+        b.turns || pg_temp.event('{"session_id": "s2"}')
+        || pg_temp.event('{"id": "01940000-0000-7000-8000-000000000def"}') || pg_temp.event('{"id": "01940000-0000-7000-8000-000000000def"}')
+        || pg_temp.event('{"locale": "!!"}')
+    ) as r$$,
+    'values (2, 11, 1)', 'known, new, repeated and bad events in one batch'
+);
+delete from awf.rejected_events;
 select is((select count(*) from awf.rejected_events), 0::bigint, 'a duplicate is not a rejected event');
 delete from awf.turn_events;
 

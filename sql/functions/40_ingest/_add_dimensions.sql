@@ -11,13 +11,13 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 begin
-    -- enable_seqscan is off: a dictionary that was never analyzed would else be scanned for every text.
+    -- No join, and enable_seqscan is off: a plan made while the dictionary was small would else read all of it for ever.
     insert into awf.dimensions (kind, value)
     select p_kind, t.value
-    from (select distinct u.value collate "C" as value from unnest(p_values) as u (value)) as t
+    from (select distinct u.value from unnest(p_values) as u (value)) as t
     where length(t.value) between 1 and 200 and (p_kind <> 'locale' or awf._is_locale(t.value))
-        and not exists (select from awf.dimensions as d where d.kind = p_kind and d.value = t.value)
-    order by t.value
+        and (select d.id from awf.dimensions as d where d.kind = p_kind and d.value = t.value) is null
+    order by t.value collate "C"
     on conflict (kind, value) do nothing;
 end;
 $$;

@@ -1,7 +1,7 @@
 -- Says which variation of an event document does not exist.
 -- Called by _document_fault().
--- Costs a few lookups for each variation.
-create or replace function awf._assignments_fault(p_event jsonb)
+-- Costs nothing where all exist.
+create or replace function awf._assignments_fault(p_event jsonb, p_assignments integer[])
 returns text
 language plpgsql
 stable
@@ -9,17 +9,17 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_ids constant integer[] := awf._event_assignments(p_event);
 begin
-    if array_position(v_ids, null) is null then
+    if array_position(p_assignments, null) is null then
         return null;
     end if;
     return (
-        select format('unknown_variation: experiment "%s" has no variation "%s"', left(a.experiment, 80), left(a.variation, 80))
-        from awf._event_variations(p_event) as a
-        where a.place = array_position(v_ids, null)
+        select format(
+            'unknown_variation: experiment "%s" has no variation "%s"', left(a.entry ->> 'experiment', 80), left(a.entry ->> 'variation', 80)
+        )
+        from jsonb_array_elements(awf._event_variations(p_event)) with ordinality as a (entry, place)
+        where a.place = array_position(p_assignments, null)
     );
 end;
 $$;
-comment on function awf._assignments_fault(jsonb) is '"unknown_variation: which one"; NULL when all of them exist.';
+comment on function awf._assignments_fault(jsonb, integer[]) is '"unknown_variation: which one" for the first NULL among the numbers of the event''s variations; NULL when all of them exist.';

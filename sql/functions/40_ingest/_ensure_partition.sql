@@ -11,15 +11,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');
+    v_partition regclass := awf._partition_of(v_name);
 begin
-    if awf._partition_of(v_name) is null then
+    if v_partition is null then
         perform awf._check_window(p_day);
         perform from awf.locks as l where l.name = 'partitions' for update;
         if awf._partition_of(v_name) is null then
             perform awf._make_partition(p_day, v_name);
         end if;
+        v_partition := awf._partition_of(v_name);
     end if;
-    return awf._partition_of(v_name);
+    return v_partition;
 end;
 $$;
 comment on function awf._ensure_partition(date) is

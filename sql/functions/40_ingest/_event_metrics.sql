@@ -13,6 +13,11 @@ begin
     if jsonb_typeof(p_event -> 'metrics') is distinct from 'object' then
         return coalesce(nullif(p_event -> 'metrics', 'null'::jsonb), '{}'::jsonb);
     end if;
+    -- Nothing to rename and nothing to leave out: a name in snake_case has a "_".
+    if ((p_event -> 'metrics') - awf._metric_names())::text not like '%\_%'
+        and not jsonb_path_exists(p_event -> 'metrics', 'strict $.* ? (@ == null)') then
+        return p_event -> 'metrics';
+    end if;
     return (
         select coalesce(jsonb_object_agg(coalesce(m.name, x.key), x.value) filter (where x.value <> 'null'), '{}')
         from jsonb_each(p_event -> 'metrics') as x

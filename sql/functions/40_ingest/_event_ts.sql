@@ -1,5 +1,5 @@
 -- The moment of an event document: as given, or now.
--- Called by _parse_event() and _event_assignments(). A time that cannot be read is found by _document_fault() before.
+-- Called by _parse_event().
 -- Costs nothing to speak of.
 create or replace function awf._event_ts(p_event jsonb)
 returns timestamptz
@@ -13,4 +13,4 @@ begin
     return case when p_event ->> 'ts' is null then awf._now() else awf._to_timestamp(p_event ->> 'ts') end;
 end;
 $$;
-comment on function awf._event_ts(jsonb) is 'ts of an event document; now where it has none.';
+comment on function awf._event_ts(jsonb) is 'ts of an event document; now where it has none, NULL where it cannot be read.';

@@ -1,5 +1,5 @@
 -- Says which metric of an event document cannot be stored.
--- Called by _document_fault().
+-- Called by _document_fault() where one is bad, and _event_fault().
 -- Costs a walk over the metrics.
 create or replace function awf._metrics_fault(p_metrics jsonb)
 returns text

@@ -27,26 +27,23 @@ as $$
 declare
     v_metrics constant jsonb := awf._event_metrics(p_event);
 begin
-    fault := awf._document_fault(p_event);
+    -- No query in here: a plain expression is evaluated five times as fast.
+    ts := awf._event_ts(p_event);
+    metrics := awf._metric_values(v_metrics);
+    assignments := awf._event_assignments(p_event, ts);
+    fault := awf._document_fault(p_event, ts, v_metrics, metrics, assignments);
     if fault is not null then
         return;
     end if;
     id := coalesce((p_event ->> 'id')::uuid, awf._new_id());
-    ts := awf._event_ts(p_event);
     session_id := coalesce(p_event ->> 'session_id', p_event ->> 'sessionId');
     player_hash := awf._event_player(p_event);
     world_ref := coalesce(p_event ->> 'world_ref', p_event ->> 'worldRef');
     adventure_ref := coalesce(p_event ->> 'adventure_ref', p_event ->> 'adventureRef');
     locale := coalesce(p_event ->> 'locale', 'en-US');
     model := coalesce(p_event ->> 'model', v_metrics ->> 'model');
-    assignments := awf._event_assignments(p_event);
     failed := coalesce((v_metrics ->> 'failed')::boolean, false);
-    select
-        array_agg(round((v_metrics ->> m.name)::numeric * m.scale)::bigint order by m.id),
-        v_metrics - array_agg(m.name) - array['failed', 'model']
-    into metrics, extra
-    from awf.metrics as m
-    where m.id > 0;
+    extra := v_metrics - awf._metric_names() - array['failed', 'model'];
     attributes := nullif(p_event -> 'attributes', 'null');
 end;
 $$;

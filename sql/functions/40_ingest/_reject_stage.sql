@@ -10,46 +10,27 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_oldest timestamptz;
+    v_newest timestamptz;
+    v_ids integer[];
     v_rejected integer;
 begin
-    -- Most rows are good, which plain expressions see at a fifth of the cost. A row that they do not clear is judged in full.
-    update pg_temp.awf_stage as s set fault = f.fault
-    from (
-        select
-            t.ctid,
-            awf._event_fault(
-                t.ts, t.id, t.session_id, t.player_hash, t.world_ref, t.adventure_ref, t.locale, t.model, t.assignments,
-                array[
-                    t.turn_latency_us, t.model_latency_us, t.bundle_us, t.bundle_tokens, t.output_tokens, t.retries,
-                    t.fallbacks, t.tool_calls, t.acts, t.choices, t.time_advance_ticks
-                ],
-                t.extra, w.oldest, w.newest, k.ids, t.attributes
-            ) as fault
-        from pg_temp.awf_stage as t
-        cross join awf._event_window() as w
-        cross join (select array_agg(v.id) as ids from awf.variation_ids as v) as k
-        where t.fault is null and (
-            t.ts between w.oldest and w.newest and t.id is not null
-            and octet_length(t.session_id) between 1 and 200
-            and octet_length(t.player_hash) = 32
-            and octet_length(t.world_ref) between 1 and 200
-            and octet_length(t.adventure_ref) between 1 and 200
-            and awf._is_locale(t.locale)
-            and octet_length(coalesce(t.model, '-')) between 1 and 200
-            and (t.assignments is null or (array_ndims(t.assignments) = 1 and t.assignments <@ k.ids))
-            and coalesce(least(
-                t.turn_latency_us, t.model_latency_us, t.bundle_us, t.bundle_tokens, t.output_tokens, t.retries,
-                t.fallbacks, t.tool_calls, t.acts, t.choices, t.time_advance_ticks
-            ), 0) >= 0
-            and coalesce(greatest(
-                t.turn_latency_us, t.model_latency_us, t.bundle_us, t.bundle_tokens, t.output_tokens, t.retries,
-                t.fallbacks, t.tool_calls, t.acts, t.choices, t.time_advance_ticks
-            ), 0) <= 2147483647
-            and t.extra is null and t.attributes is null
-        ) is not true
-        offset 0
-    ) as f
-    where s.ctid = f.ctid and f.fault is not null;
+    select w.oldest, w.newest into v_oldest, v_newest from awf._event_window() as w;
+    v_ids := array(select v.id from awf.variation_ids as v);
+    -- Most rows are good, which the stage has seen already. A row that it did not clear is judged in full.
+    update pg_temp.awf_stage as s set fault = awf._event_fault(
+        s.ts, s.id, s.session_id, s.player_hash, s.world_ref, s.adventure_ref, s.locale, s.model, s.assignments,
+        array[
+            s.turn_latency_us, s.model_latency_us, s.bundle_us, s.bundle_tokens, s.output_tokens, s.retries,
+            s.fallbacks, s.tool_calls, s.acts, s.choices, s.time_advance_ticks
+        ],
+        s.extra, v_oldest, v_newest, v_ids, s.attributes
+    )
+    where s.fault is null and (
+        s.clear and s.ts between v_oldest and v_newest
+        and s.locale in (select d.value from awf.dimensions as d where d.kind = 'locale')
+        and (s.assignments is null or (array_ndims(s.assignments) = 1 and s.assignments <@ v_ids))
+    ) is not true;
     insert into awf.rejected_events (reason, detail, player_hash, event, complete)
     select
         split_part(s.fault, ': ', 1),
@@ -58,7 +39,7 @@ begin
         awf._event_remains(d.event),
         awf._keeps_all(d.event)
     from pg_temp.awf_stage as s
-    cross join lateral (select coalesce(s.event, to_jsonb(s) - array['event', 'fault']) as event) as d
+    cross join lateral (select coalesce(s.event, to_jsonb(s) - array['clear', 'event', 'fault']) as event) as d
     where s.fault is not null;
     get diagnostics v_rejected = row_count;
     if v_rejected > 0 then

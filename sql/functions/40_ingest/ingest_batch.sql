@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_days date[];
+    v_numbers jsonb;
     v_stored integer;
     v_left_out integer;
 begin
@@ -24,13 +25,12 @@ begin
     accepted := 0;
     duplicate := 0;
     rejected := awf._reject_stage();
-    perform awf._add_stage_dimensions();
-    v_days := array(
-        select distinct (s.ts at time zone 'UTC')::date from pg_temp.awf_stage as s order by 1
-    );
+    select d.days, d.numbers into v_days, v_numbers from awf._stage_dimensions() as d;
     for i in 1 .. cardinality(v_days) loop
         select d.stored, d.left_out into v_stored, v_left_out
-        from awf._ingest_stage_day(v_days[i], case i when 1 then rejected else 0 end, case i when 1 then p_bytes end) as d;
+        from awf._ingest_stage_day(
+            v_days[i], v_numbers, case i when 1 then rejected else 0 end, case i when 1 then p_bytes end
+        ) as d;
         accepted := accepted + v_stored;
         duplicate := duplicate + v_left_out;
     end loop;
@@ -49,4 +49,5 @@ comment on function awf.ingest_batch(bigint) is
 'Stores the rows of pg_temp.awf_stage (see open_stage) and returns how many were accepted, were duplicates of stored events (same id
 and ts; nothing changes), and were rejected (see the table rejected_events). A bad row never costs the batch its good rows. p_bytes
 is what the COPY sent, for the log.
-Errors: WF202 (no staging table), WF204 (one that the caller made).';
+Errors: WF202 (no staging table), WF204 (one that the caller made), WF207 (a REPEATABLE READ transaction, and events that another has
+stored since it began).';

@@ -17,18 +17,13 @@ declare
 begin
     perform awf._require_safe_owner();
     if awf._stage_exists() and not exists (
-        select from pg_catalog.pg_attribute as a where a.attrelid = to_regclass('pg_temp.awf_stage') and a.attname = 'attributes'
+        select from pg_catalog.pg_attribute as a where a.attrelid = to_regclass('pg_temp.awf_stage') and a.attname = 'clear'
     ) then
         -- Made before an upgrade.
         drop table pg_temp.awf_stage;
     end if;
     if not awf._stage_exists() then
-        create temporary table awf_stage (
-            ts timestamptz, id uuid, session_id text, player_hash bytea, world_ref text, adventure_ref text, locale text,
-            model text, assignments integer[], failed boolean, turn_latency_us bigint, model_latency_us bigint,
-            bundle_us bigint, bundle_tokens bigint, output_tokens bigint, retries bigint, fallbacks bigint, tool_calls bigint,
-            acts bigint, choices bigint, time_advance_ticks bigint, extra jsonb, attributes jsonb, event jsonb, fault text
-        ) on commit delete rows;
+        perform awf._make_stage();
     end if;
     if not has_column_privilege(awf._caller(), 'pg_temp.awf_stage', 'ts', 'insert') then
         execute format('grant insert (%s) on pg_temp.awf_stage to %I', v_columns, awf._caller());
