@@ -177,7 +177,8 @@ def test_server_killed_during_ingest_batch(
     mortal: servers.MortalServer, game: str, proxy: Proxy, start: StartClient
 ) -> None:
     """The server dies while ingest_batch() waits for a lock: before its rejects, its texts, its events."""
-    awf = start(proxy.dsn(game))
+    # A batch goes out when it is full and not before, so that the bad event never stands alone in one.
+    awf = start(proxy.dsn(game), ANALYTICS_BATCH_MS="600000")
     ids = play(awf, BATCH)
     assert awf.flush(PATIENCE_S)
     tables = cycle(["rejected_events", "dimensions", f"turn_events_{datetime.now(UTC):%Y%m%d}"])
