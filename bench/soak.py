@@ -125,7 +125,11 @@ def keep_refreshing(dsn: str, over: threading.Event) -> None:
 
 def own_memory(pid: int | str) -> int:
     """Bytes that a process shares with nobody, or the half of them with one other, and so on."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # It has ended meanwhile.
+    for line in lines:
         name, _, rest = line.partition(":")
         if name == "Pss_Anon":
             return int(rest.split()[0]) * 1024
