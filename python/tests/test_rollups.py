@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from awf_pg import Api
-from tests import scale, servers
+from tests import recount, scale, servers
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 DAYS = 3
 FIRST = datetime(2025, 1, 14, tzinfo=UTC)
+PLAYERS = ["aa" * 32, "bb" * 32]
 EXPERIMENTS = {"by-session": "session", "by-player": "player"}
 # Each experiment opens its second phase once; events arrive in any order around it.
 SECOND_PHASE = {
@@ -28,24 +29,6 @@ SECOND_PHASE = {
     "by-player": FIRST + timedelta(days=2),
 }
 
-# Written apart from the refresh: one metric after the other, straight from the events.
-RECOUNT = """
-select v.variation_id, (e.ts at time zone 'UTC')::date as day, e.world_id, e.locale_id, m.id,
-    count(x.value), sum(x.value), sum(x.value::numeric * x.value), min(x.value), max(x.value)
-from awf.turn_events as e
-cross join lateral (select 0 union all select unnest(e.assignments)) as v (variation_id)
-cross join awf.metrics as m
-cross join lateral (
-    select case when m.id = 0 then e.failed::integer else (to_jsonb(e) ->> m.column_name)::bigint end
-) as x (value)
-where x.value is not null
-group by 1, 2, 3, 4, 5
-order by 1, 2, 3, 4, 5
-"""
-TOTALS = """
-select variation_id, day, world_id, locale_id, metric_id, n, sum, sum_squares, min, max
-from awf.daily_totals order by 1, 2, 3, 4, 5
-"""
 FIRST_EXPOSURES = """
 select distinct on (1, 2, 3)
     p.id, case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end,
@@ -76,9 +59,9 @@ events = st.fixed_dictionaries(
         "id": st.uuids(version=4).map(str),
         "ts": moments.map(datetime.isoformat),
         "session_id": st.sampled_from(["s-1", "s-2", "s-3"]),
-        "player_hash": st.sampled_from(["aa" * 32, "bb" * 32]),
+        "player_hash": st.sampled_from(PLAYERS),
         "world_ref": st.sampled_from(["w-1", "w-2"]),
-        "adventure_ref": st.just("a"),
+        "adventure_ref": st.sampled_from(["a-1", "a-2"]),
         "locale": st.sampled_from(["en-US", "de-DE"]),
         "assignments": st.lists(st.sampled_from(sorted(EXPERIMENTS)), unique=True).flatmap(
             lambda keys: st.tuples(
@@ -94,6 +77,7 @@ events = st.fixed_dictionaries(
                 "turnLatencyMs": st.integers(0, 2**31 - 1).map(lambda us: us / 1000),
                 "outputTokens": st.integers(0, 2**31 - 1),
                 "failed": st.booleans(),
+                "model": st.sampled_from(["m-1", "m-2"]),
             },
         ),
     }
@@ -105,7 +89,9 @@ steps = st.lists(
     | st.tuples(st.just("commit"), st.integers(0, 2))
     | st.tuples(st.just("rollback"), st.integers(0, 2))
     | st.tuples(st.just("refresh"))
-    | st.tuples(st.just("backfill"), st.integers(0, DAYS - 1), st.integers(0, DAYS - 1)),
+    | st.tuples(st.just("backfill"), st.integers(0, DAYS - 1), st.integers(0, DAYS - 1))
+    | st.tuples(st.just("forget"), st.sampled_from(PLAYERS))
+    | st.tuples(st.just("history"), st.integers(0, DAYS)),
     max_size=15,
 )
 
@@ -147,8 +133,10 @@ def test_any_interleaving_equals_a_recount(database: str, steps: list[tuple[Any,
     with ExitStack() as stack:
         writers = [stack.enter_context(psycopg.connect(database)) for _ in range(3)]
         keeper = stack.enter_context(psycopg.connect(database, autocommit=True))
+        rollups = ", ".join(f"awf.{name}" for name in recount.ROLLUPS)
         keeper.execute(
-            "truncate awf.turn_events, awf.ingest_log, awf.daily_totals, awf.exposures, awf.rejected_events"
+            f"truncate {rollups}, awf.turn_events, awf.ingest_log, awf.exposures, awf.crossovers,"
+            " awf.rejected_events".encode()
         )
         keeper.execute("truncate awf.dimensions restart identity")
         add_dimensions(keeper)
@@ -160,9 +148,17 @@ def test_any_interleaving_equals_a_recount(database: str, steps: list[tuple[Any,
         assert_refreshed(keeper)
 
 
+KNOWN = {
+    "world": ["w-1", "w-2"],
+    "adventure": ["a-1", "a-2"],
+    "locale": ["en-US", "de-DE"],
+    "model": ["m-1", "m-2"],
+}
+
+
 def add_dimensions(keeper: Connection) -> None:
     """Known beforehand: a new one would let a writer wait for another one's commit."""
-    for kind, values in {"world": ["w-1", "w-2"], "adventure": ["a"], "locale": ["en-US", "de-DE"]}.items():
+    for kind, values in KNOWN.items():
         keeper.execute("select awf.dimension_ids(%s, %s)", [kind, values])
 
 
@@ -184,17 +180,20 @@ def act(
         case "backfill", days:
             first, last = (FIRST + timedelta(days=day) for day in sorted(days))
             keeper.execute("select awf.backfill(%s, %s)", [first.date(), last.date()])
+        case "forget", [player]:
+            keeper.execute("select awf.forget_player(%s)", [player])
+        case "history", [days]:
+            keeper.execute("select awf.set_setting('history_days', %s)", [Jsonb(days)])
 
 
 def assert_refreshed(keeper: Connection) -> None:
     while keeper.execute("select batches from awf.refresh_rollups()").fetchone() != (0,):
         pass
-    assert keeper.execute(TOTALS).fetchall() == keeper.execute(RECOUNT).fetchall()
+    recount.assert_equal(keeper)
     times = {"keys": list(SECOND_PHASE), "times": list(SECOND_PHASE.values())}
     assert keeper.execute(EXPOSURES).fetchall() == keeper.execute(FIRST_EXPOSURES, times).fetchall()
-    totals = keeper.execute(TOTALS).fetchall()
     keeper.execute("select awf.backfill(%s, %s)", [FIRST.date(), (FIRST + timedelta(days=DAYS)).date()])
-    assert keeper.execute(TOTALS).fetchall() == totals
+    recount.assert_equal(keeper)
 
 
 def test_two_refreshes_at_once_count_nothing_twice(database: str) -> None:

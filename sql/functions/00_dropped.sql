@@ -32,3 +32,4 @@ drop function if exists awf._ingest_stage_day(date, integer, bigint);
 drop function if exists awf._event_assignments(jsonb);
 drop function if exists awf._assignments_fault(jsonb);
 drop function if exists awf._document_fault(jsonb);
+drop function if exists awf._totals_of(date, text);

@@ -1,6 +1,6 @@
 -- Keeps the first exposure of each unit to each phase, and to each variation where those are several, among the
 -- events of one day (or all of them) that a condition selects.
--- Called by refresh_rollups(), _recompute_day() and _erase_players(). Costs a scan of the selected events and two lookups a unit.
+-- Called by refresh_rollups(), _recompute_day() and _erase_players(). Costs two scans of the selected events and a lookup a unit.
 create or replace function awf._add_exposures(p_day date, p_condition text)
 returns void
 language plpgsql
@@ -8,8 +8,6 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
 as $$
 begin
     -- The condition is made by the callers from numbers and quoted literals.
@@ -19,20 +17,46 @@ begin
     -- the others all firsts stand in crossovers: whatever the order of arrival, nothing is forgotten.
     execute format(
         $sql$
-        with firsts as materialized (
-            select distinct on (u.experiment_id, u.unit_id, u.phase, u.variation_id) u.*
+        with groups as materialized (
+            select e.assignments, e.session_id, e.player_hash, min(e.ts) as ts
+            from awf.turn_events as e
+            where e.assignments is not null and %1$s and (%2$s)
+            group by e.assignments, e.session_id, e.player_hash
+        ),
+
+        lists as (
+            select l.assignments, v.experiment_id, v.phase, v.id as variation_id, p.hash_basis
+            from (select distinct g.assignments from groups as g) as l
+            inner join awf.variation_ids as v on v.id = any (l.assignments)
+            inner join awf.experiments as p on p.id = v.experiment_id
+        ),
+
+        seen as (
+            select
+                l.experiment_id, l.phase, l.variation_id, g.*,
+                case l.hash_basis when 'player' then encode(g.player_hash, 'hex') else g.session_id end as unit_id
+            from groups as g
+            inner join lists as l on g.assignments = l.assignments
+        ),
+
+        -- Most units are known, and these events are later ones: nothing is to be done for them.
+        news as materialized (
+            select s.*
             from (
-                select
-                    p.id as experiment_id,
-                    case p.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end as unit_id,
-                    v.phase, v.id as variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes
-                from awf.turn_events as e
-                cross join lateral unnest(e.assignments) as a (variation_id)
-                inner join awf.variation_ids as v on v.id = a.variation_id
-                inner join awf.experiments as p on p.id = v.experiment_id
-                where e.ts >= %L and e.ts < %L and (%s)
-            ) as u
-            order by u.experiment_id, u.unit_id, u.phase, u.variation_id, u.ts, u.event_id
+                select w.*, min(w.ts) over (partition by w.experiment_id, w.unit_id, w.phase, w.variation_id) as first_ts from seen as w
+            ) as s
+            left join awf.exposures as x using (experiment_id, unit_id, phase)
+            where s.ts = s.first_ts and (x.variation_id is distinct from s.variation_id or s.ts <= x.first_ts)
+        ),
+
+        firsts as materialized (
+            select distinct on (n.experiment_id, n.unit_id, n.phase, n.variation_id)
+                n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes
+            from news as n
+            inner join awf.turn_events as e
+                on e.ts = n.ts and e.session_id = n.session_id and e.player_hash = n.player_hash and e.assignments = n.assignments
+            where %1$s and (%2$s)
+            order by n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id
         ),
 
         units as (
@@ -73,7 +97,7 @@ begin
         )
         select
             f.experiment_id, f.unit_id, f.phase, f.variation_id, f.locale_id, f.ts, f.event_id, f.player_hash,
-            awf._allowed_attributes(f.attributes, %L)
+            awf._allowed_attributes(f.attributes, %3$L)
         from (
             select distinct on (o.experiment_id, o.unit_id, o.phase) o.*
             from firsts as o
@@ -90,8 +114,7 @@ begin
             -- A recompute brings the attributes in line with a setting that has changed.
             or (excluded.event_id = x.event_id and excluded.attributes is distinct from x.attributes)
         $sql$,
-        coalesce(p_day::timestamp at time zone 'UTC', '-infinity'), coalesce((p_day + 1)::timestamp at time zone 'UTC', 'infinity'),
-        p_condition, awf._setting_names('exposure_attributes')
+        awf._day_of_events(p_day), p_condition, awf._setting_names('exposure_attributes')
     );
 end;
 $$;

@@ -1,6 +1,6 @@
--- Makes the daily totals of one day anew from its events.
+-- Makes the rollups of one day anew from its events.
 -- Called by backfill() under the rollup lock.
--- Costs one scan of the day; leaves out batches that no refresh has claimed yet, which the next refresh adds.
+-- Costs a few scans of the day; leaves out batches that no refresh has claimed yet, which the next refresh adds.
 create or replace function awf._recompute_day(p_day date)
 returns void
 language plpgsql
@@ -21,7 +21,7 @@ begin
         return;
     end if;
     perform awf._recompute_totals(p_day);
-    perform awf._add_exposures(p_day, awf._rolled_up());
+    perform awf._recompute_units(p_day);
 end;
 $$;
-comment on function awf._recompute_day(date) is 'Recomputes daily_totals of a day and merges its exposures and crossovers; raises WF301 when its events are gone.';
+comment on function awf._recompute_day(date) is 'Recomputes the rollups of a day from its events; raises WF301 when they are gone.';

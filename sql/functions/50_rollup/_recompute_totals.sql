@@ -1,6 +1,6 @@
--- Makes the daily totals of one day anew from its events.
+-- Makes the additive rollups of one day anew from its events: totals by each grain, and histograms.
 -- Called by _recompute_day() and _erase_players(), under the rollup lock.
--- Costs one scan of the day.
+-- Costs two scans of the day.
 create or replace function awf._recompute_totals(p_day date)
 returns void
 language plpgsql
@@ -11,7 +11,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from awf.daily_totals as d where d.day = p_day;
+    delete from awf.dimension_totals as d where d.day = p_day;
+    delete from awf.hourly_totals as h
+    where h.hour >= p_day::timestamp at time zone 'UTC' and h.hour < (p_day + 1)::timestamp at time zone 'UTC';
     perform awf._add_totals(p_day, awf._rolled_up());
+    perform awf._recompute_histograms(p_day);
 end;
 $$;
-comment on function awf._recompute_totals(date) is 'Recomputes daily_totals of a day whose events are stored.';
+comment on function awf._recompute_totals(date) is
+'Recomputes daily_totals, dimension_totals, hourly_totals and histograms of a day whose events are stored.';

@@ -1,4 +1,4 @@
--- Adds the events of new batches to the rollups: the daily totals, the first exposures and the crossovers.
+-- Adds the events of new batches to the rollups: totals by each grain, histograms, exposures, totals of units, moments.
 -- Called every minute, by an admin, a scheduler or the CLI. A second call at the same time returns at once with zeros.
 -- Costs in proportion to the new events; locks the cells it changes until the transaction ends.
 create or replace function awf.refresh_rollups(p_max_batches integer default 5000)
@@ -25,6 +25,7 @@ begin
     batches := 0;
     events := 0;
     if awf._try_rollup_lock(false) then
+        perform awf._settle_history();
         v_refresh_id := nextval('awf.refresh_id_seq');
         for v_claim in select c.* from awf._claim_batches(v_refresh_id, p_max_batches) as c loop
             v_condition := format(
@@ -33,7 +34,8 @@ begin
                 v_claim.low, v_claim.high, v_refresh_id
             );
             events := events + awf._add_totals(v_claim.day, v_condition);
-            perform awf._add_exposures(v_claim.day, v_condition);
+            perform awf._add_histograms(v_claim.day, v_condition);
+            perform awf._add_unit_level(v_claim.day, v_condition, false);
             batches := batches + v_claim.batches;
             v_days := v_days || v_claim.day;
         end loop;
@@ -44,8 +46,8 @@ begin
 end;
 $$;
 comment on function awf.refresh_rollups(integer) is
-'Adds the events of committed batches that were not rolled up yet to daily_totals, exposures and crossovers, at most p_max_batches of
-them, all in one transaction: call it until batches is 0. Returns how many batches, events and days there were; zeros when there is
+'Adds the events of committed batches that were not rolled up yet to the rollups (totals by day, hour, adventure and model, histograms,
+exposures, totals of units and players, moments), at most p_max_batches of them, all in one transaction: call it until batches is 0. Returns how many batches, events and days there were; zeros when there is
 nothing to do or another refresh is at work. It also takes out of ingest_log what was rolled up more than ingest_log_keep_days ago.
 Errors: WF001 (p_max_batches).
 Example: SELECT * FROM awf.refresh_rollups();';

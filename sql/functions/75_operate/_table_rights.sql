@@ -24,6 +24,12 @@ as $$
         ('metrics', 'select'),
         ('config_state', 'select'),
         ('daily_totals', 'select'),
+        ('dimension_totals', 'select'),
+        ('hourly_totals', 'select'),
+        ('histograms', 'select'),
+        ('experiment_moments', 'select'),
+        ('history_moments', 'select'),
+        ('rollup_state', 'select'),
         ('daily_rollups', 'select')
     ),
 
@@ -31,6 +37,8 @@ as $$
         values
         ('exposures', 'select'),
         ('crossovers', 'select'),
+        ('unit_totals', 'select'),
+        ('player_days', 'select'),
         ('erasures', 'select'),
         ('experiment_overrides', 'select'),
         ('turn_events', 'select'),

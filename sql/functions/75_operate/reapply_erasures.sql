@@ -25,6 +25,10 @@ begin
                 union
                 select c.player_hash from awf.crossovers as c
                 union
+                select t.player_hash from awf.unit_totals as t
+                union
+                select d.player_hash from awf.player_days as d
+                union
                 select r.player_hash from awf.rejected_events as r where r.player_hash is not null
                 union
                 select decode(o.unit_id, 'hex') from awf.experiment_overrides as o where awf._is_player_hash(o.unit_id)

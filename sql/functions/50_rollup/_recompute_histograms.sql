@@ -1,0 +1,24 @@
+-- Makes the histograms of one day anew from its events, its month from its days, and the whole run from its months.
+-- Called by _recompute_totals().
+-- Costs one scan of the day; counts are not taken away but added up, so that a mistake in one period never stays in the longer ones.
+create or replace function awf._recompute_histograms(p_day date)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_month constant date := date_trunc('month', p_day)::date;
+begin
+    delete from awf.histograms as h where h.period = 'day' and h.start = p_day;
+    insert into awf.histograms (variation_id, period, start, locale_id, metric_id, buckets, counts)
+    select b.variation_id, 'day', p_day, b.locale_id, b.metric_id, array_agg(b.bucket order by b.bucket), array_agg(b.n order by b.bucket)
+    from awf._buckets_of(p_day, awf._rolled_up()) as b
+    group by b.variation_id, b.locale_id, b.metric_id;
+    perform awf._sum_histograms('month', v_month, 'day', v_month, (v_month + interval '1 month')::date);
+    perform awf._sum_histograms('run', '-infinity', 'month', '-infinity', 'infinity');
+end;
+$$;
+comment on function awf._recompute_histograms(date) is 'Recomputes the histograms of a day, its month and the run.';
