@@ -33,3 +33,6 @@ drop function if exists awf._event_assignments(jsonb);
 drop function if exists awf._assignments_fault(jsonb);
 drop function if exists awf._document_fault(jsonb);
 drop function if exists awf._totals_of(date, text);
+drop function if exists awf._add_totals(date, text);
+drop function if exists awf._add_exposures(date, text);
+drop function if exists awf._claim_batches(bigint, integer);

@@ -1,5 +1,5 @@
 -- The attributes of an event that an exposure keeps.
--- Called by _add_exposures() for first exposures that have attributes.
+-- Called by _exposures_part() for first exposures that have attributes.
 -- Costs a walk over them.
 create or replace function awf._allowed_attributes(p_attributes jsonb, p_names text[])
 returns jsonb

@@ -1,5 +1,5 @@
 -- The change of the sums of experiment_moments when units go from (old_d, old_m) to (old_d + d, old_m + m).
--- Called by _move_units().
+-- Called by _moved_part().
 -- Costs nothing: a constant. Most products fit into bigints, whose sums are fast; the others are taken as numerics.
 create or replace function awf._moments_moved()
 returns text

@@ -14,7 +14,7 @@ begin
     delete from awf.dimension_totals as d where d.day = p_day;
     delete from awf.hourly_totals as h
     where h.hour >= p_day::timestamp at time zone 'UTC' and h.hour < (p_day + 1)::timestamp at time zone 'UTC';
-    perform awf._add_totals(p_day, awf._rolled_up());
+    perform awf._merge_events(p_day, awf._rolled_up(), '{totals}');
     perform awf._recompute_histograms(p_day);
 end;
 $$;

@@ -12,7 +12,6 @@ as $$
 declare
     v_refresh_id bigint;
     v_claim record;
-    v_condition text;
     v_days date[] := array[]::date[];
 begin
     perform awf._require_safe_owner();
@@ -28,14 +27,7 @@ begin
         perform awf._settle_history();
         v_refresh_id := nextval('awf.refresh_id_seq');
         for v_claim in select c.* from awf._claim_batches(v_refresh_id, p_max_batches) as c loop
-            v_condition := format(
-                'e.batch_id between %s and %s and exists ('
-                'select from awf.ingest_log as l where l.batch_id = e.batch_id and l.refresh_id = %s)',
-                v_claim.low, v_claim.high, v_refresh_id
-            );
-            events := events + awf._add_totals(v_claim.day, v_condition);
-            perform awf._add_histograms(v_claim.day, v_condition);
-            perform awf._add_unit_level(v_claim.day, v_condition, false);
+            events := events + awf._merge_with_history(v_claim.day, v_claim.condition, '{totals,histograms,exposures,units}');
             batches := batches + v_claim.batches;
             v_days := v_days || v_claim.day;
         end loop;

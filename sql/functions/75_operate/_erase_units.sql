@@ -10,16 +10,19 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- @plpgsql_check_options: security_warnings = off
     perform awf._move_history(p_hashes, '{}', '-infinity', -1);
-    perform awf._move_units(
-        'select',
-        format(
-            'select t.variation_id, t.unit_id, t.day, t.world_id, t.locale_id, t.player_hash, %s '
-            'from awf.unit_totals as t where t.player_hash = any (%L)', awf._unit_sums('-t.%1$s as %1$s'), p_hashes
-        ),
-        format(
-            'select t.player_hash, t.day, %s from awf.player_days as t where t.player_hash = any (%L)',
-            awf._unit_sums('-t.%1$s as %1$s'), p_hashes
+    execute format(
+        'with %s select',
+        awf._moved_part(
+            format(
+                'select t.variation_id, t.unit_id, t.day, t.world_id, t.locale_id, t.player_hash, %s '
+                'from awf.unit_totals as t where t.player_hash = any (%L)', awf._unit_sums('-t.%1$s as %1$s'), p_hashes
+            ),
+            format(
+                'select t.player_hash, t.day, %s from awf.player_days as t where t.player_hash = any (%L)',
+                awf._unit_sums('-t.%1$s as %1$s'), p_hashes
+            )
         )
     );
     delete from awf.unit_totals as t where t.player_hash = any (p_hashes);

@@ -1,0 +1,105 @@
+-- The parts of a statement that keep the first exposure of each unit to each phase, and to each variation where those are several.
+-- Called by _merge_events(), behind _cells_part().
+-- Costs an index lookup for each unit, and a join with the events for the units that are new.
+create or replace function awf._exposures_part()
+returns text
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- One statement, so that the exposures are read as they were before: the variation that a late event drives out of them is a
+    -- variation that the unit was seen in. For a unit without a crossover the exposure is its first event in its one variation, for
+    -- the others all firsts stand in crossovers: whatever the order of arrival, nothing is forgotten.
+    return format(
+        $sql$
+        seen as (
+            select
+                l.experiment_id, l.phase, l.variation_id, c.assignments, c.session_id, c.player_hash, c.first_ts as ts,
+                case l.hash_basis when 'player' then encode(c.player_hash, 'hex') else c.session_id end as unit_id
+            from cells as c
+            inner join lists as l on c.assignments = l.assignments
+        ),
+
+        -- Most units are known, and these events are later ones: nothing is to be done for them.
+        news as materialized (
+            select s.*
+            from (
+                select w.*, min(w.ts) over (partition by w.experiment_id, w.unit_id, w.phase, w.variation_id) as first_ts from seen as w
+            ) as s
+            left join awf.exposures as x using (experiment_id, unit_id, phase)
+            where s.ts = s.first_ts and (x.variation_id is distinct from s.variation_id or s.ts <= x.first_ts)
+        ),
+
+        firsts as materialized (
+            select distinct on (n.experiment_id, n.unit_id, n.phase, n.variation_id)
+                n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes
+            from news as n
+            inner join e on e.ts = n.ts and e.session_id = n.session_id and e.player_hash = n.player_hash and e.assignments = n.assignments
+            order by n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id
+        ),
+
+        crossing as (
+            select f.experiment_id, f.unit_id, f.phase, min(f.variation_id) as low, max(f.variation_id) as high
+            from firsts as f
+            group by f.experiment_id, f.unit_id, f.phase
+        ),
+
+        crossed as (
+            select u.experiment_id, u.unit_id, u.phase, x.variation_id, x.first_ts, x.event_id, x.player_hash
+            from crossing as u
+            left join awf.exposures as x using (experiment_id, unit_id, phase)
+            where u.low <> u.high or x.variation_id <> u.low
+                or exists (
+                    select from awf.crossovers as c
+                    where c.experiment_id = u.experiment_id and c.unit_id = u.unit_id and c.phase = u.phase
+                )
+        ),
+
+        crossings as (
+            insert into awf.crossovers as c (experiment_id, unit_id, phase, variation_id, first_ts, event_id, player_hash)
+            select distinct on (s.experiment_id, s.unit_id, s.phase, s.variation_id) s.*
+            from (
+                select w.* from crossed as w where w.variation_id is not null
+                union all
+                select f.experiment_id, f.unit_id, f.phase, f.variation_id, f.ts, f.event_id, f.player_hash
+                from firsts as f
+                inner join crossed as w using (experiment_id, unit_id, phase)
+            ) as s
+            order by s.experiment_id, s.unit_id, s.phase, s.variation_id, s.first_ts, s.event_id
+            on conflict (experiment_id, unit_id, phase, variation_id) do update set
+                first_ts = excluded.first_ts, event_id = excluded.event_id, player_hash = excluded.player_hash
+            where (excluded.first_ts, excluded.event_id) < (c.first_ts, c.event_id)
+        ),
+
+        exposed as (
+            insert into awf.exposures as x (
+                experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash, attributes
+            )
+            select
+                f.experiment_id, f.unit_id, f.phase, f.variation_id, f.locale_id, f.ts, f.event_id, f.player_hash,
+                awf._allowed_attributes(f.attributes, %L)
+            from (
+                select distinct on (o.experiment_id, o.unit_id, o.phase) o.*
+                from firsts as o
+                order by o.experiment_id, o.unit_id, o.phase, o.ts, o.event_id, o.variation_id
+            ) as f
+            on conflict (experiment_id, unit_id, phase) do update set
+                variation_id = excluded.variation_id,
+                locale_id = excluded.locale_id,
+                first_ts = excluded.first_ts,
+                event_id = excluded.event_id,
+                player_hash = excluded.player_hash,
+                attributes = excluded.attributes
+            where (excluded.first_ts, excluded.event_id) < (x.first_ts, x.event_id)
+                -- A recompute brings the attributes in line with a setting that has changed.
+                or (excluded.event_id = x.event_id and excluded.attributes is distinct from x.attributes)
+        )
+        $sql$, awf._setting_names('exposure_attributes')
+    );
+end;
+$$;
+comment on function awf._exposures_part() is
+'Common table expressions that merge the exposures and crossovers shown by the events e into exposures and crossovers.';
