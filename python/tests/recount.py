@@ -56,18 +56,20 @@ first_days as (
     select experiment_id, phase, unit_id, min((ts at time zone 'UTC')::date) as day from carried group by 1, 2, 3
 ),
 histories as (
-    select u.*, x.d as xd, x.m as xm
-    from units as u
+    select u.variation_id, m.id as metric_id, coalesce(y.d, 0) as d, coalesce(y.m, 0) as m, x.d as xd, x.m as xm
+    from (select distinct variation_id, experiment_id, phase, unit_id from units where hash_basis = 'player') as u
     inner join first_days as f using (experiment_id, phase, unit_id)
+    cross join awf.metrics as m
+    left join units as y on y.variation_id = u.variation_id and y.unit_id = u.unit_id and y.metric_id = m.id
     cross join lateral (
         select count(*)::numeric as d, sum(e.value)::numeric as m
         from measured as e
-        where encode(e.player_hash, 'hex') = u.unit_id and e.metric_id = u.metric_id
+        where encode(e.player_hash, 'hex') = u.unit_id and e.metric_id = m.id
             and (e.ts at time zone 'UTC')::date >= f.day
                 - (select (value #>> '{}')::integer from awf.settings where name = 'history_days')
             and (e.ts at time zone 'UTC')::date < f.day
     ) as x
-    where u.hash_basis = 'player' and x.d > 0
+    where x.d > 0
 )"""
 
 _BUCKET = """
