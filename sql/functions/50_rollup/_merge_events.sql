@@ -8,6 +8,7 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set jit = 'off'
 set work_mem = '64MB'
 as $$
 declare

@@ -8,6 +8,7 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set jit = 'off'
 as $$
 begin
     delete from awf.histograms as h where h.period = p_period and h.start = p_start;

@@ -8,6 +8,7 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set jit = 'off'
 as $$
 begin
     -- @plpgsql_check_options: security_warnings = off
