@@ -13,8 +13,8 @@ set datestyle = 'ISO, YMD'
 as $$
 declare
     v_columns constant text :=
-        'e.ts, e.id, e.world_id, e.adventure_id, e.locale_id, e.model_id, e.failed, e.player_hash, e.session_id, e.assignments, e.attributes, '
-        || awf._each_metric('e.%1$s');
+        'e.ts, e.id, e.world_id, e.adventure_id, e.locale_id, e.model_id, e.failed, ' || awf._each_metric('e.%1$s')
+        || ', e.assignments, e.session_id, e.player_hash, e.attributes';
 begin
     -- Literal bounds, so that the planner looks into one partition alone. Statistics know nothing of the newest batches, and a plan
     -- for one row is ruinous for a hundred thousand: the second half brings no row, and lets the planner expect many.

@@ -17,10 +17,10 @@ begin
         coarse as (
             select
                 e.assignments, e.world_id, e.locale_id, e.adventure_id, coalesce(e.model_id, 0) as model_id,
-                date_trunc('hour', e.ts, 'UTC') as hour,
+                date_bin('1 hour', e.ts, '2000-01-01 00:00:00+00') as hour,
                 count(*) as n0, count(*) filter (where e.failed) as s0, min(e.failed::integer) as a0, max(e.failed::integer) as z0, %1$s
             from e
-            group by e.assignments, e.world_id, e.locale_id, e.adventure_id, coalesce(e.model_id, 0), date_trunc('hour', e.ts, 'UTC')
+            group by e.assignments, e.world_id, e.locale_id, e.adventure_id, coalesce(e.model_id, 0), date_bin('1 hour', e.ts, '2000-01-01 00:00:00+00')
         ),
 
         grains as (
