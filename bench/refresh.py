@@ -1,9 +1,9 @@
-"""What a refresh costs: events a second on one core, by part, and whether the cost follows the new events alone.
+"""What a refresh costs an event, by part, and whether the cost follows the new events alone.
 
     python -m bench.refresh [--history 1 5 20] [--new 100000] [--rounds 5]
 
-One server holds so many million events of history, spread over 30 days, 2 variations, 5 locales, 20 worlds, 100
-adventures and 4 models, ten turns a session. New events come in batches of 500: into the last day, all of new
+One server holds so many million events of history, spread over 30 days, 2 variations, 5 locales, 20 worlds,
+100 adventures and 4 models, ten turns a session. New events come in batches of 500: into the last day, all of new
 sessions, or spread over all days, into sessions that are there. A refresh takes them. The time is that of the
 server's process on its core (user and system), so that other programs on the machine disturb it little.
 The parts are timed apart, each in a transaction that is rolled back. The exit status is 1 when a million new
@@ -43,7 +43,7 @@ PARTS = {
     "all together": ["totals", "histograms", "exposures", "units"],
 }
 
-# Event number n of a day; sessions s, ten turns each. Arithmetic, with a little chance in the measured values.
+# Event number n of a day, turn t of session s. Arithmetic, with a little chance in the measured values.
 EVENTS = """
 with logged as (
     insert into awf.ingest_log (day, path, rows, role_name)
@@ -52,9 +52,9 @@ with logged as (
     returning batch_id
 )
 insert into awf.turn_events (
-    ts, batch_id, id, session_id, player_hash, world_id, adventure_id, locale_id, model_id, assignments, failed,
-    turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries, fallbacks, tool_calls, acts,
-    choices, time_advance_ticks
+    ts, batch_id, id, session_id, player_hash, world_id, adventure_id, locale_id, model_id, assignments,
+    failed, turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries, fallbacks,
+    tool_calls, acts, choices, time_advance_ticks
 )
 select
     %(day)s::timestamp at time zone 'UTC' + (s * 86000.0 / (1 + %(sessions)s) + t * 30) * interval '1 second',
@@ -62,7 +62,8 @@ select
     md5(%(day)s || '-' || s), sha256(convert_to('player-' || s %% %(players)s, 'UTF8')),
     1 + s %% 20, 21 + s %% 100, 121 + s %% 5, 126 + s %% 4, array[1 + s %% 2], random() < 0.01,
     (400000 + 300000 * exp(2 * random()))::integer, (300000 + 300000 * exp(2 * random()))::integer,
-    (20000 + 20000 * random())::integer, (1000 + 500 * random())::integer, (200 + exp(5 + 2 * random()))::integer,
+    (20000 + 20000 * random())::integer, (1000 + 500 * random())::integer,
+    (200 + exp(5 + 2 * random()))::integer,
     (random() * 1.05)::integer, 0, (random() * 8)::integer, 3, 3, 1
 from generate_series(0, %(events)s - 1) as n
 cross join lateral (select %(first)s + n / %(turns)s as s, n %% %(turns)s as t) as x
@@ -95,7 +96,8 @@ class Bench:
         first = 0 if known else self._sessions[day]
         self._sessions[day] = max(self._sessions[day], first + new)
         given = {
-            "day": str((FIRST + timedelta(days=day)).date()), "events": events, "batch": BATCH, "first": first,
+            "day": str((FIRST + timedelta(days=day)).date()), "events": events, "batch": BATCH,
+            "first": first,
             "turns": TURNS, "sessions": self._sessions[day], "players": 20_000,
         }  # fmt: skip
         self._connection.execute("select awf._ensure_partition(%s)", [given["day"]])
@@ -150,7 +152,9 @@ class Bench:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="What a refresh costs, and whether it follows the new events alone.")
+    parser = argparse.ArgumentParser(
+        description="What a refresh costs, and whether it follows the new events alone."
+    )
     parser.add_argument("--history", type=float, nargs="+", default=[1, 5, 20], help="million events")
     parser.add_argument("--new", type=int, default=100_000, help="events of a refresh")
     parser.add_argument("--rounds", type=int, default=5)
@@ -167,7 +171,10 @@ def main() -> int:
                 for name, bring in ways.items():
                     measured = [bench.cost(bring, arguments.new) for _ in range(arguments.rounds)]
                     costs[name].append(statistics.median(measured))
-                    print(f"| {millions:g} M | {name} | {costs[name][-1]:.2f} | {1e6 / costs[name][-1]:,.0f} |", flush=True)
+                    print(
+                        f"| {millions:g} M | {name} | {costs[name][-1]:.2f} | {1e6 / costs[name][-1]:,.0f} |",
+                        flush=True,
+                    )
             print("\n| part | microseconds an event |\n|---|---|")
             for name, cost in bench.parts(arguments.new).items():
                 print(f"| {name} | {cost:.2f} |")

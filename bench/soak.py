@@ -158,7 +158,7 @@ class Sampler:
         for name, backends in self.backends.items():
             pids = self._connection.execute(BACKENDS, [[name]]).fetchall()
             backends.samples.append(sum(own_memory(pid) for (pid,) in pids))
-        # What autovacuum's ANALYZE writes there is its own affair; it would vacuum the dead rows a little later.
+        # What autovacuum's ANALYZE writes there is its own affair; it vacuums the dead rows a little later.
         self._connection.execute("vacuum pg_statistic")
         for name, catalogue in self.catalogues.items():
             row = self._connection.execute("select pg_total_relation_size(%s::regclass)", [name]).fetchone()

@@ -30,8 +30,8 @@ _TOTALS = "count(*), sum(e.value), sum(e.value::numeric * e.value), min(e.value)
 def _totals(*keys: str) -> str:
     numbers = ", ".join(map(str, range(1, len(keys) + 2)))
     return (
-        f"with {_MEASURED} select v.variation_id, {', '.join(keys)}, e.metric_id, {_TOTALS} from measured as e"
-        f" {_EACH_VARIATION} group by {numbers}, e.metric_id"
+        f"with {_MEASURED} select v.variation_id, {', '.join(keys)}, e.metric_id, {_TOTALS}"
+        f" from measured as e {_EACH_VARIATION} group by {numbers}, e.metric_id"
     )
 
 
@@ -53,11 +53,16 @@ units as (
 )"""
 _HISTORIES = """
 first_days as (
-    select experiment_id, phase, unit_id, min((ts at time zone 'UTC')::date) as day from carried group by 1, 2, 3
+    select experiment_id, phase, unit_id, min((ts at time zone 'UTC')::date) as day
+    from carried group by 1, 2, 3
 ),
 histories as (
-    select u.variation_id, m.id as metric_id, coalesce(y.d, 0) as d, coalesce(y.m, 0) as m, x.d as xd, x.m as xm
-    from (select distinct variation_id, experiment_id, phase, unit_id from units where hash_basis = 'player') as u
+    select
+        u.variation_id, m.id as metric_id,
+        coalesce(y.d, 0) as d, coalesce(y.m, 0) as m, x.d as xd, x.m as xm
+    from (
+        select distinct variation_id, experiment_id, phase, unit_id from units where hash_basis = 'player'
+    ) as u
     inner join first_days as f using (experiment_id, phase, unit_id)
     cross join awf.metrics as m
     left join units as y on y.variation_id = u.variation_id and y.unit_id = u.unit_id and y.metric_id = m.id
@@ -79,7 +84,9 @@ case when e.value = 0 then -1 else ceil(ln(e.value::double precision) / ln(1.01:
 
 def _histogram(period: str, start: str) -> str:
     return f"""
-    select v.variation_id, '{period}', ({start})::text as start, e.locale_id, e.metric_id, {_BUCKET} as bucket, count(*)
+    select
+        v.variation_id, '{period}', ({start})::text as start, e.locale_id, e.metric_id,
+        {_BUCKET} as bucket, count(*)
     from measured as e {_EACH_VARIATION}
     where e.metric_id between 1 and 5
     group by 1, 3, 4, 5, 6"""
@@ -98,12 +105,15 @@ ROLLUPS: dict[str, tuple[str, str]] = {
     "dimension_totals": (
         "select variation_id, day, kind, dimension_id, metric_id, n, sum, sum_squares, min, max"
         " from awf.dimension_totals",
-        "(" + _totals(_DAY, "'adventure'", "e.adventure_id") + ") union all ("
+        "("
+        + _totals(_DAY, "'adventure'", "e.adventure_id")
+        + ") union all ("
         + _totals(_DAY, "'model'", "coalesce(e.model_id, 0)")
         + ")",
     ),
     "hourly_totals": (
-        "select variation_id, hour, locale_id, metric_id, n, sum, sum_squares, min, max from awf.hourly_totals",
+        "select variation_id, hour, locale_id, metric_id, n, sum, sum_squares, min, max"
+        " from awf.hourly_totals",
         _totals("date_trunc('hour', e.ts, 'UTC')", "e.locale_id"),
     ),
     "histograms": (
@@ -116,12 +126,24 @@ ROLLUPS: dict[str, tuple[str, str]] = {
         + " union all "
         + _histogram("run", "'-infinity'::date"),
     ),
+    "crossovers": (
+        "select experiment_id, unit_id, phase, variation_id, first_ts, event_id, player_hash"
+        " from awf.crossovers",
+        f"with {_MEASURED}, {_CARRIED}, firsts as ("
+        " select distinct on (experiment_id, unit_id, phase, variation_id)"
+        " experiment_id, unit_id, phase, variation_id, ts, id, player_hash"
+        " from carried where metric_id = 0"
+        " order by experiment_id, unit_id, phase, variation_id, ts, id)"
+        " select f.* from firsts as f where exists (select from firsts as o"
+        " where o.experiment_id = f.experiment_id and o.unit_id = f.unit_id and o.phase = f.phase"
+        " and o.variation_id <> f.variation_id)",
+    ),
     "unit_totals": (
         "select variation_id, unit_id, day, world_id, locale_id, player_hash, x.metric_id, x.d, x.m"
         " from awf.unit_totals as t {spread} where x.d <> 0",
         f"with {_MEASURED}, {_CARRIED}"
-        " select variation_id, unit_id, (ts at time zone 'UTC')::date, world_id, locale_id, player_hash, metric_id,"
-        " count(*), sum(value) from carried group by 1, 2, 3, 4, 5, 6, 7",
+        " select variation_id, unit_id, (ts at time zone 'UTC')::date, world_id, locale_id, player_hash,"
+        " metric_id, count(*), sum(value) from carried group by 1, 2, 3, 4, 5, 6, 7",
     ),
     "player_days": (
         "select player_hash, day, x.metric_id, x.d, x.m from awf.player_days as t {spread} where x.d <> 0",
@@ -139,8 +161,8 @@ ROLLUPS: dict[str, tuple[str, str]] = {
         "select variation_id, metric_id, units, sum_xd, sum_xm, sum_xd_xd, sum_xd_xm, sum_xm_xm,"
         " sum_d_xd, sum_d_xm, sum_m_xd, sum_m_xm from awf.history_moments where units > 0",
         f"with {_MEASURED}, {_CARRIED}, {_UNITS}, {_HISTORIES}"
-        " select variation_id, metric_id, count(*), sum(xd), sum(xm), sum(xd * xd), sum(xd * xm), sum(xm * xm),"
-        " sum(d * xd), sum(d * xm), sum(m * xd), sum(m * xm) from histories group by 1, 2",
+        " select variation_id, metric_id, count(*), sum(xd), sum(xm), sum(xd * xd), sum(xd * xm),"
+        " sum(xm * xm), sum(d * xd), sum(d * xm), sum(m * xd), sum(m * xm) from histories group by 1, 2",
     ),
 }
 """For each rollup: what is kept, and the recount; rows of the same columns in any order."""
@@ -158,8 +180,12 @@ def assert_equal(connection: Connection) -> None:
         rows = connection.execute(kept.replace("{spread}", spread).encode()).fetchall()
         counted = connection.execute(recount.encode()).fetchall()
         stale, missing = set(rows) - set(counted), set(counted) - set(rows)
-        assert not stale and not missing, (
-            f"{name}: {len(stale)} of {len(rows)} rows differ from the recount, such as {sorted(map(str, stale))[:2]};"
-            f" {len(missing)} of {len(counted)} are not there, such as {sorted(map(str, missing))[:2]}"
+        assert not stale, f"{name}: {len(stale)} of {len(rows)} rows are wrong, such as {_some(stale)}"
+        assert not missing, (
+            f"{name}: {len(missing)} of {len(counted)} rows are missing, such as {_some(missing)}"
         )
         assert len(rows) == len(counted), f"{name}: a row stands twice"
+
+
+def _some(rows: set[tuple[Any, ...]]) -> str:
+    return "; ".join(sorted(map(str, rows))[:2])

@@ -135,7 +135,7 @@ def test_any_interleaving_equals_a_recount(database: str, steps: list[tuple[Any,
         keeper = stack.enter_context(psycopg.connect(database, autocommit=True))
         rollups = ", ".join(f"awf.{name}" for name in recount.ROLLUPS)
         keeper.execute(
-            f"truncate {rollups}, awf.turn_events, awf.ingest_log, awf.exposures, awf.crossovers,"
+            f"truncate {rollups}, awf.turn_events, awf.ingest_log, awf.exposures,"
             " awf.rejected_events".encode()
         )
         keeper.execute("truncate awf.dimensions restart identity")

@@ -22,9 +22,10 @@ begin
         'e as materialized (select %1$s from awf.turn_events as e where %2$s and (%3$s) union all '
         '(select %1$s from generate_series(1, 500000) as n left join awf.turn_events as e on false limit (select 0)))',
         v_columns,
-        coalesce(
-            format('e.ts >= %L and e.ts < %L', p_day::timestamp at time zone 'UTC', (p_day + 1)::timestamp at time zone 'UTC'), 'true'
-        ),
+        case
+            when p_day is null then 'true'
+            else format('e.ts >= %L and e.ts < %L', p_day::timestamp at time zone 'UTC', (p_day + 1)::timestamp at time zone 'UTC')
+        end,
         p_condition
     );
 end;
