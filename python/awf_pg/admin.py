@@ -55,6 +55,11 @@ class Api:
     def close(self) -> Any:
         self._source.close()
 
+    @property
+    def source(self) -> Source:
+        """Where the connections come from: for COPY, which no function call can be."""
+        return self._source
+
     # Install and operate
 
     def version(self) -> str:
@@ -343,6 +348,26 @@ class Api:
 
     def backfill(self, first: Day, last: Day) -> Rows:
         return self._rows("backfill", _day(first), _day(last))
+
+    # Archive; awf_pg.archive writes and reads the files between these calls
+
+    def archive_days(self, before: Day) -> Rows:
+        return self._rows("archive_days", _day(before))
+
+    def open_archive(self, day: Day) -> str | None:
+        table: str | None = self._value("open_archive", _day(day))
+        return table
+
+    def close_archive(
+        self, day: Day, file: str, rows: int, sha256: str, digest: str, format: int | None = None
+    ) -> None:
+        self._rows("close_archive", _day(day), file, rows, sha256, _numeric(Decimal(digest)), p_format=format)
+
+    def drop_archived_day(self, day: Day, sha256: str) -> bool:
+        return bool(self._value("drop_archived_day", _day(day), sha256))
+
+    def attach_day(self, day: Day) -> dict[str, Any]:
+        return self._rows("attach_day", _day(day))[0]
 
     def experiment_report(
         self, key: str, first: Day | None = None, last: Day | None = None, by: Sequence[str] | None = None

@@ -169,6 +169,14 @@ class EventsGone(AwfError, code="WF301", status=409):
     """The events of a day are no longer in the database."""
 
 
+class ArchiveMismatch(AwfError, code="WF304", status=409):
+    """A file does not hold what the database archived, or has to archive."""
+
+
+class DayState(AwfError, code="WF305", status=409):
+    """Whether the events of the day are attached, detached or dropped does not allow this."""
+
+
 class UnsafeOwner(AwfError, code="WF401", status=500):
     """The functions belong to a superuser."""
 

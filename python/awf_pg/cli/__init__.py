@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from awf_pg.cli import (
+    archive,
     assign,
     checks,
     config,
@@ -61,6 +62,8 @@ for command in (
     rollup.rollup,
     report.report,
     rollup.backfill,
+    archive.archive,
+    archive.restore_archive,
     stats.stats,
     spool.spool,
     players.forget_player,

@@ -31,6 +31,7 @@ as $$
         values
         ('exposures', 'select'),
         ('crossovers', 'select'),
+        ('archives', 'select'),
         ('erasures', 'select'),
         ('experiment_overrides', 'select'),
         ('turn_events', 'select'),

@@ -1,0 +1,54 @@
+-- The days that can be archived or whose archive has to be finished, the oldest first.
+-- Called by admins; archive.run() works along it.
+-- Costs a look at the catalogue and at the waiting batches.
+create or replace function awf.archive_days(p_before date)
+returns table (
+    day date, state text, bytes bigint, rows_estimate bigint, waiting_batches bigint, archive_file text, archive_sha256 text,
+    known_sha256 text[]
+)
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if p_before is null or not isfinite(p_before) then
+        raise exception using
+            errcode = 'WF002',
+            message = 'the day before which to archive is missing',
+            hint = 'Give the first day that stays, such as 2025-02-01.';
+    end if;
+    return query
+    with stored as (
+        select to_date(right(c.relname, 8), 'YYYYMMDD') as day, c.oid::regclass as relation, 'attached' as state
+        from pg_catalog.pg_inherits as i
+        inner join pg_catalog.pg_class as c on i.inhrelid = c.oid
+        where i.inhparent = 'awf.turn_events'::regclass
+        union all
+        select d.day, awf._table_of_day(d.day), case when d.archived_at is null then 'detached' else 'archived' end
+        from awf.event_days as d
+        where d.state = 'detached'
+    )
+
+    select
+        s.day, s.state, pg_total_relation_size(s.relation),
+        (select greatest(c.reltuples, 0)::bigint from pg_catalog.pg_class as c where c.oid = s.relation),
+        (select count(*) from awf.ingest_log as l where l.rolled_up_at is null and l.day = s.day),
+        case when s.state = 'archived' then d.archive_file end,
+        case when s.state = 'archived' then d.archive_sha256 end,
+        array(select a.sha256 from awf.archives as a where a.day = s.day order by a.id)
+    from stored as s
+    left join awf.event_days as d on d.day = s.day
+    -- A day that has not ended gets further events for certain.
+    where s.day < least(p_before, (awf._now() at time zone 'UTC')::date)
+    order by s.day;
+end;
+$$;
+comment on function awf.archive_days(date) is
+'Days (UTC) before p_before, and before today, whose events are in the database, the oldest first. state: attached (in turn_events),
+detached (in a table of their own, not yet archived) or archived (the file is verified, the table not yet dropped). bytes with indexes;
+rows_estimate as of the last ANALYZE; waiting_batches that no refresh has added yet; known_sha256 of all files that the day was ever
+archived to.
+Errors: WF002 (no day).
+Example: SELECT * FROM awf.archive_days(''2025-02-01'');';
