@@ -169,6 +169,14 @@ class EventsGone(AwfError, code="WF301", status=409):
     """The events of a day are no longer in the database."""
 
 
+class DayNotClosed(AwfError, code="WF302", status=409):
+    """A day cannot leave: it is not over, has waiting batches or is not detached."""
+
+
+class DayNotArchived(AwfError, code="WF303", status=409):
+    """The events of a day must be archived before they are dropped."""
+
+
 class ArchiveMismatch(AwfError, code="WF304", status=409):
     """A file does not hold what the database archived, or has to archive."""
 

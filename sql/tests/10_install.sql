@@ -238,7 +238,8 @@ select bag_eq(
     'select name, value from awf.settings',
     $$values ('hash_basis', '"session"'::jsonb), ('model_max_output_tokens', null), ('tool_max_calls_per_turn', null),
     ('ingest_max_age_days', '3650'), ('ingest_max_future_minutes', '1440'), ('exposure_attributes', '[]'),
-    ('ingest_log_keep_days', '30')$$,
+    ('ingest_log_keep_days', '30'), ('partitions_ahead_days', '7'), ('events_keep_days', null), ('archive_required', 'false'),
+    ('rejected_keep_days', null)$$,
     'the settings have their documented defaults'
 );
 select throws_ok(

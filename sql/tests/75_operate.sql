@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(202);
+select plan(203);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -183,7 +183,8 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_reader')$$,
     array[
-        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions', 'select experiment_phases',
+        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions', 'select event_days',
+        'select experiment_phases',
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select knobs',
         'select layer_claims', 'select layers', 'select metrics', 'select settings', 'select variation_ids'
     ],
@@ -193,7 +194,7 @@ select results_eq(
     $$select pg_temp.rights_of('awf_analyst')$$,
     array[
         'select analytics_events', 'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals',
-        'select dimensions', 'select erasures', 'select experiment_overrides', 'select experiment_phases',
+        'select dimensions', 'select erasures', 'select event_days', 'select experiment_overrides', 'select experiment_phases',
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures',
         'select ingest_log', 'select ingest_sources', 'select knobs',
         'select layer_claims', 'select layers', 'select metrics', 'select rejected_events',
@@ -211,7 +212,8 @@ select results_eq(
     array[
         'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state',
         'select crossovers',
-        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select experiment_overrides',
+        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select event_days',
+        'select experiment_overrides',
         'select experiment_phases', 'select experiment_templates', 'select experiment_variations', 'select experiments',
         'select exposures', 'select ingest_log', 'select ingest_sources', 'select knobs', 'select layer_claims', 'select layers',
         'select metrics', 'select rejected_events',

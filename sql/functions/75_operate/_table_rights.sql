@@ -23,6 +23,7 @@ as $$
         ('knobs', 'select'),
         ('metrics', 'select'),
         ('config_state', 'select'),
+        ('event_days', 'select'),
         ('daily_totals', 'select'),
         ('daily_rollups', 'select')
     ),
