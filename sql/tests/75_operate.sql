@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(203);
+select plan(204);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -91,6 +91,8 @@ insert into expected values
 ('create_from_template', 'admin'), ('save_template', 'admin'), ('delete_template', 'admin'),
 ('set_setting', 'admin'), ('set_player_hash_key', 'admin'), ('refresh_rollups', 'admin'), ('rollup_daily', 'admin'),
 ('backfill', 'admin'), ('retry_rejected', 'admin'), ('forget_player', 'admin'), ('reapply_erasures', 'admin'),
+('archive_days', 'admin'), ('open_archive', 'admin'), ('close_archive', 'admin'), ('drop_archived_day', 'admin'),
+('attach_day', 'admin'), ('open_restore', 'admin'), ('close_restore', 'admin'),
 ('migrate', ''), ('create_roles', ''), ('grant_usage', ''), ('revoke_usage', '');
 select bag_eq(
     $$select distinct name from calls where name !~ '^_'$$, 'select function_name from expected',
@@ -193,7 +195,8 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_analyst')$$,
     array[
-        'select analytics_events', 'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals',
+        'select analytics_events', 'select archives', 'select config_state', 'select crossovers', 'select daily_rollups',
+        'select daily_totals',
         'select dimensions', 'select erasures', 'select event_days', 'select experiment_overrides', 'select experiment_phases',
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures',
         'select ingest_log', 'select ingest_sources', 'select knobs',
@@ -210,8 +213,8 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_admin')$$,
     array[
-        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state',
-        'select crossovers',
+        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select archives',
+        'select config_state', 'select crossovers',
         'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select event_days',
         'select experiment_overrides',
         'select experiment_phases', 'select experiment_templates', 'select experiment_variations', 'select experiments',

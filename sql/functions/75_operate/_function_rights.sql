@@ -51,7 +51,7 @@ as $$
         ('set_override'), ('create_layer'), ('set_holdout'), ('delete_layer'), ('create_from_template'), ('save_template'),
         ('delete_template'), ('set_setting'), ('set_player_hash_key'),
         ('refresh_rollups'), ('rollup_daily'), ('backfill'),
-        ('archive_days'), ('_table_of_day'), ('open_archive'), ('close_archive'), ('drop_archived_day'), ('attach_day'),
+        ('archive_days'), ('open_archive'), ('close_archive'), ('drop_archived_day'), ('attach_day'),
         ('open_restore'), ('close_restore'),
         ('retry_rejected'), ('forget_player'), ('reapply_erasures')
     ) as f (name);

@@ -26,7 +26,7 @@ begin
         inner join pg_catalog.pg_class as c on i.inhrelid = c.oid
         where i.inhparent = 'awf.turn_events'::regclass
         union all
-        select d.day, awf._table_of_day(d.day), case when d.archived_at is null then 'detached' else 'archived' end
+        select d.day, to_regclass(format('awf.%I', 'turn_events_' || to_char(d.day, 'YYYYMMDD'))), case when d.archived_at is null then 'detached' else 'archived' end
         from awf.event_days as d
         where d.state = 'detached'
     )

@@ -38,10 +38,13 @@ begin
     update awf.event_days as d
     set archived_at = awf._now(), archive_file = p_file, archive_rows = p_rows, archive_sha256 = p_sha256
     where d.day = p_day;
+    if awf._caller() <> current_user then
+        execute format('revoke all on %s from %I', awf._table_of_day(p_day), awf._caller());
+    end if;
 end;
 $$;
 comment on function awf.close_archive(date, text, bigint, text, numeric, integer) is
 'Remembers that a day was written to a file of so many events, SHA-256 and digest, after it has counted the events of the detached
-table itself and computed their digest. drop_archived_day() may follow.
+table itself and computed their digest. The caller can read that table no more. drop_archived_day() may follow.
 Errors: WF001 (an argument is missing or malformed), WF304 (the file does not hold what the table holds), WF305 (the day is not detached).
 Example: SELECT awf.close_archive(''2025-01-15'', ''turn_events_20250115.parquet'', 0, repeat(''0'', 64), 0);';
