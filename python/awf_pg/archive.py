@@ -93,6 +93,7 @@ def run(
             tell(_would(row, keep))
         return done
     with _locked(folder):
+        _manifest(folder)  # One that cannot be read is to be found before a day is detached.
         while api.refresh_rollups()["batches"]:
             pass
         for row in api.archive_days(before):

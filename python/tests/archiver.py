@@ -5,6 +5,7 @@ python -m tests.archiver STAGE BEFORE FOLDER
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ STAGES: dict[str, tuple[Any, str, bool]] = {
     "file read back": (parquet, "read", True),
     "file renamed": (archive, "_agreed", False),
     "recorded": (Api, "close_archive", True),
-    "manifest half written": (archive.json, "dump", True),
+    "manifest half written": (json, "dump", True),
     "manifest written": (archive, "_note", True),
     "dropped": (Api, "drop_archived_day", True),
 }

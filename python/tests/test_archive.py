@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from awf_pg import Api, archive, parquet
+from awf_pg.cli import main
+from awf_pg.connect import Source
+from awf_pg.copy import Writer
 from awf_pg.errors import (
+    ArchiveMismatch,
+    AwfError,
     EventsGone,
     InvalidDateRange,
+    PermissionDenied,
+    ServerUnreachable,
 )
+from awf_pg.event import Event
 from tests import scale, servers
+from tests.archiver import STAGES, struck
+from tests.conftest import Connect
+from tests.faulty import wait_until
 
 ROUNDS = scale.examples(20)
 DAY = date(2025, 1, 15)
@@ -124,9 +149,11 @@ def test_round_trip(db: str, admin: Api, folder: Path) -> None:
     # What is known of the days without their events stays as it was.
     assert (rows(db, TOTALS), rows(db, EXPOSURES)) == (totals, exposures)
     assert admin.experiment_report("e") == report
-    for recompute in (lambda: admin.backfill(DAY, AFTER), lambda: admin.rollup_daily(DAY)):
+    for first, last in ((DAY, AFTER), (NEXT, NEXT)):
         with pytest.raises(EventsGone):
-            recompute()
+            admin.backfill(first, last)
+    with pytest.raises(EventsGone):
+        admin.rollup_daily(DAY)
     assert rows(db, TOTALS) == totals
     assert archive.run(admin, AFTER, folder) == []
 
@@ -315,3 +342,581 @@ def insert(connection: Connection, day: date, event: dict[str, Any]) -> None:
     names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
     query = f"insert into awf.turn_events ({names}) values ({marks})"
     connection.execute(query.encode(), list(columns.values()))
+
+
+# What comes in between
+
+
+def test_late_events_are_kept_aside_and_can_come_after_a_restore(db: str, admin: Api, folder: Path) -> None:
+    store(db, DAY)
+    late = datetime(2025, 1, 15, 10, tzinfo=UTC)
+
+    def come_late() -> None:
+        source = Source(make_conninfo(db, user="t_writer"), None, "late")
+        with closing(Writer(source)) as writer:
+            written = writer.write([Event("late", bytes(32), "w", "a", ts=late)])
+        assert (written.accepted, written.rejected) == (0, 1)
+
+    with struck("detached", come_late):
+        (done,) = archive.run(admin, AFTER, folder)
+    assert done.rows == 40
+    come_late()
+    assert rows(db, "select reason from awf.rejected_events") == [("day_gone",)] * 2
+    archive.restore(admin, DAY, folder)
+    assert admin.retry_rejected()["accepted"] == 2
+    admin.refresh_rollups()
+    assert admin.backfill(DAY, DAY)
+    (again,) = archive.run(admin, AFTER, folder)
+    assert again.rows == 42
+
+
+def test_a_day_with_waiting_batches_waits(db: str, admin: Api, folder: Path) -> None:
+    """A writer commits between the refresh and the look at the days."""
+    store(db, DAY, NEXT)
+    original = Api.archive_days
+
+    def with_a_late_batch(api: Api, before: Any) -> Any:
+        with Api(db) as writer:
+            writer.record_turns(turns(DAY, 1))
+        return original(api, before)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Api, "archive_days", with_a_late_batch)
+        done = archive.run(admin, AFTER, folder)
+    assert [(one.day, one.action) for one in done] == [(DAY, "waits"), (NEXT, "archived")]
+    (rest,) = archive.run(admin, AFTER, folder)
+    assert (rest.action, rest.rows) == ("archived", 41)
+
+
+def test_a_day_in_use_is_passed_over(
+    db: str, admin: Api, folder: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "PATIENCE_S", 0.1)
+    store(db, DAY)
+    reader = connect("analyst")
+    reader.execute("select count(*) from awf.turn_events")
+    (done,) = archive.run(admin, AFTER, folder)
+    assert (done.action, content_of(folder)) == ("busy", set())
+    reader.rollback()
+    holder = connect()
+    with struck("recorded", lambda: holder.execute("lock table awf.turn_events_20250115 in share mode")):
+        (done,) = archive.run(admin, AFTER, folder)
+    assert (done.action, done.rows) == ("busy", 40)
+    holder.rollback()
+    (done,) = archive.run(admin, AFTER, folder)
+    assert done.action == "dropped"
+
+
+def test_kept_tables_are_dropped_by_a_later_run_or_attached_again(db: str, admin: Api, folder: Path) -> None:
+    store(db, DAY, NEXT)
+    stored = rows(db, EVENTS)
+    done = archive.run(admin, AFTER, folder, keep=True)
+    assert [one.action for one in done] == ["kept", "kept"]
+    assert rows(db, DAYS) == [(DAY, "detached"), (NEXT, "detached")]
+    assert archive.run(admin, AFTER, folder, keep=True) == []
+    back = archive.restore(admin, NEXT, folder)
+    assert (back.source, back.events) == (None, None)
+    assert rows(db, EVENTS) == [row for row in stored if row[0].date() == NEXT]
+    written = (folder / FILE).stat().st_mtime_ns
+    (dropped,) = archive.run(admin, NEXT, folder)
+    assert (dropped.day, dropped.action) == (DAY, "dropped")
+    assert (folder / FILE).stat().st_mtime_ns == written
+    archive.restore(admin, DAY, folder)
+    assert rows(db, EVENTS) == stored
+
+
+def test_a_forgotten_player_does_not_come_back(db: str, admin: Api, folder: Path) -> None:
+    """Neither from a file nor from a table that was kept; the rollups then count him no more."""
+    store(db, DAY, NEXT)
+    archive.run(admin, NEXT, folder)
+    archive.run(admin, AFTER, folder, keep=True)
+    assert admin.forget_player(FORGOTTEN)["events"] == 0
+    for day in (DAY, NEXT):
+        back = archive.restore(admin, day, folder)
+        assert (back.erased_players, back.erased_events) == (1, 10)
+    players = "select distinct encode(player_hash, 'hex') from awf.turn_events"
+    assert (FORGOTTEN,) not in rows(db, players)
+    assert len(rows(db, EVENTS)) == 60
+    totals, exposures = rows(db, TOTALS), rows(db, EXPOSURES)
+    admin.backfill(DAY, NEXT)
+    assert (rows(db, TOTALS), rows(db, EXPOSURES)) == (totals, exposures)
+    # Archived again, without him, over the file of before.
+    done = archive.run(admin, AFTER, folder)
+    assert [(one.action, one.rows) for one in done] == [("archived", 30), ("archived", 30)]
+    assert bytes.fromhex(FORGOTTEN) not in pq.read_table(folder / FILE)["player_hash"].to_pylist()
+    assert archive.restore(admin, DAY, folder).erased_players == 0
+
+
+# What is refused, and loses nothing
+
+
+@pytest.mark.parametrize("role", ["none", "reader", "analyst", "writer"])
+def test_only_admins_archive_and_restore(db: str, admin: Api, folder: Path, role: str) -> None:
+    store(db, DAY, NEXT)
+    archive.run(admin, NEXT, folder)
+    stored = rows(db, EVENTS)
+    with Api(make_conninfo(db, user=f"t_{role}")) as api:
+        with pytest.raises(PermissionDenied):
+            archive.run(api, AFTER, folder)
+        with pytest.raises(PermissionDenied):
+            archive.restore(api, DAY, folder)
+        for call in (
+            lambda: api.open_archive(NEXT),
+            lambda: api.attach_day(DAY),
+            lambda: api.drop_archived_day(DAY, "0" * 64),
+        ):
+            with pytest.raises(PermissionDenied):
+                call()
+    assert rows(db, EVENTS) == stored
+    assert rows(db, DAYS) == [(DAY, "dropped")]
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_file_damaged_before_the_drop_keeps_the_table(db: str, admin: Api, folder: Path) -> None:
+    store(db, DAY)
+    stored = rows(db, EVENTS)
+    archive.run(admin, AFTER, folder, keep=True)
+    damage(folder / FILE)
+    with pytest.raises(parquet.ArchiveError, match="is not the file that was archived: nothing was dropped"):
+        archive.run(admin, AFTER, folder)
+    assert rows(db, DAYS) == [(DAY, "detached")]
+    (folder / FILE).rename(folder / "damaged")
+    (done,) = archive.run(admin, AFTER, folder)  # the table is there: the file is written again
+    assert done.action == "archived"
+    archive.restore(admin, DAY, folder)
+    assert rows(db, EVENTS) == stored
+
+
+def test_damage_while_it_is_written_is_found(
+    db: str, admin: Api, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk gives back another value: the digest of the database tells."""
+    store(db, DAY)
+    original = parquet._explained
+
+    def wrong(batch: Any, texts: Any) -> Any:
+        made = original(batch, texts)
+        failed = made.schema.get_field_index("failed")
+        return made.set_column(failed, made.schema.field(failed), pc.invert(made.column(failed)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet, "_explained", wrong)
+        with pytest.raises(ArchiveMismatch, match="does not hold the events of 2025-01-15"):
+            archive.run(admin, AFTER, folder)
+    assert rows(db, DAYS) == [(DAY, "detached")]
+    assert archive.MANIFEST not in content_of(folder)
+    with pytest.raises(archive.ArchiveConflict, match=FILE):
+        archive.run(admin, AFTER, folder)
+    (folder / FILE).unlink()
+    (done,) = archive.run(admin, AFTER, folder)
+    assert (done.action, done.rows) == ("archived", 40)
+
+
+def of_another_day(path: Path) -> None:
+    shutil.copyfile(path.with_name("turn_events_20250116.parquet"), path)
+
+
+def of_another_make(path: Path) -> None:
+    pq.write_table(pq.read_table(path).drop_columns(["extra"]), path)
+
+
+def with_an_event_less(path: Path) -> None:
+    pq.write_table(pq.read_table(path).slice(1), path)
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    ("harm", "error", "message"),
+    [
+        (damage, AwfError, FILE),
+        (cut_short, parquet.ArchiveError, f"{FILE} cannot be read: is it damaged?"),
+        (lambda path: path.write_bytes(b""), parquet.ArchiveError, f"{FILE} cannot be read"),
+        (Path.unlink, parquet.ArchiveError, f"there is no file .*{FILE}"),
+        (of_another_day, parquet.ArchiveError, f"{FILE} does not hold the events of 2025-01-15"),
+        (of_another_make, parquet.ArchiveError, f"{FILE} has other columns"),
+        (with_an_event_less, parquet.ArchiveError, f"{FILE} is not what manifest.json says of 2025-01-15"),
+    ],
+)
+def test_nothing_is_restored_from_a_file_that_is_not_the_archive(
+    db: str, admin: Api, folder: Path, harm: Callable[[Path], object], error: type[AwfError], message: str
+) -> None:
+    store(db, DAY, NEXT)
+    stored = rows(db, EVENTS)
+    archive.run(admin, AFTER, folder)
+    saved = (folder / FILE).read_bytes()
+    harm(folder / FILE)
+    with pytest.raises(error, match=message):
+        archive.restore(admin, DAY, folder)
+    assert rows(db, EVENTS) == []
+    assert rows(db, DAYS) == [(DAY, "dropped"), (NEXT, "dropped")]
+    (folder / FILE).write_bytes(saved)
+    (folder / archive.MANIFEST).unlink()  # the database remembers the file by itself
+    archive.restore(admin, DAY, folder)
+    archive.restore(admin, NEXT, folder)
+    assert rows(db, EVENTS) == stored
+
+
+def test_the_database_refuses_a_file_that_only_the_manifest_knows(db: str, admin: Api, folder: Path) -> None:
+    store(db, DAY)
+    archive.run(admin, AFTER, folder)
+    path = folder / FILE
+    with_an_event_less(path)
+    archive._note(path, DAY, parquet.read(path, DAY))
+    with pytest.raises(ArchiveMismatch, match="the file is not the archive of 2025-01-15"):
+        archive.restore(admin, DAY, folder)
+
+
+def test_a_file_that_changes_while_it_is_copied_is_refused(
+    db: str, admin: Api, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(db, DAY)
+    stored = rows(db, EVENTS)
+    archive.run(admin, AFTER, folder)
+    original = parquet.lines
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet, "lines", lambda path: [b"".join(original(path)).replace(b"ttl", b"tt")[:0]])
+        with pytest.raises(ArchiveMismatch, match="what was copied is not what was archived"):
+            archive.restore(admin, DAY, folder)
+    assert rows(db, "select to_regclass('awf.turn_events_20250115')") == [(None,)]
+    archive.restore(admin, DAY, folder)
+    assert rows(db, EVENTS) == stored
+
+
+def test_what_cannot_be_restored(db: str, admin: Api, folder: Path) -> None:
+    store(db, DAY, NEXT)
+    archive.run(admin, NEXT, folder)
+    shutil.copyfile(folder / FILE, folder / "elsewhere")
+    with pytest.raises(parquet.ArchiveError, match="there is no file"):
+        archive.restore(admin, NEXT, folder)  # it is in turn_events
+    archive.restore(admin, DAY, folder)
+    with pytest.raises(AwfError, match="2025-01-15 is restored"):
+        archive.restore(admin, DAY, folder)
+
+
+def test_another_database_in_the_same_folder(
+    server: servers.Server, db: str, admin: Api, folder: Path
+) -> None:
+    """Whoever comes second overwrites nothing, and his day stays in turn_events."""
+    store(db, DAY)
+    archive.run(admin, AFTER, folder)
+    saved = (folder / FILE).read_bytes()
+    name = f"t_{uuid.uuid4().hex}"
+    server.create_database(name, servers.TEMPLATE)
+    store(server.dsn_of(name), DAY)
+    try:
+        with (
+            Api(server.dsn_of(name)) as other,
+            pytest.raises(archive.ArchiveConflict, match=f"{FILE} is not of this database"),
+        ):
+            archive.run(other, AFTER, folder)
+        assert rows(server.dsn_of(name), DAYS) == []
+    finally:
+        server.drop_database(name)
+    assert (folder / FILE).read_bytes() == saved
+
+
+def test_another_run_at_work(db: str, admin: Api, folder: Path) -> None:
+    store(db, DAY)
+    with (folder / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(archive.ArchiveConflict, match="another run is at work"):
+            archive.run(admin, AFTER, folder)
+    assert rows(db, DAYS) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"days": 1}', '{"days": {"2025-01-15": 1}}', "\xff"])
+def test_a_broken_manifest(db: str, admin: Api, folder: Path, text: str) -> None:
+    store(db, DAY)
+    (folder / archive.MANIFEST).write_text(text, "latin-1")
+    with pytest.raises(parquet.ArchiveError, match=r"manifest\.json cannot be read"):
+        archive.run(admin, AFTER, folder)
+    assert len(rows(db, EVENTS)) == 40
+    (folder / archive.MANIFEST).unlink()
+    assert archive.run(admin, AFTER, folder)[0].action == "archived"
+
+
+def test_a_full_file_system(db: str, admin: Api, small_file_system: Path) -> None:
+    store(db, DAY)
+    stored = rows(db, EVENTS)
+    filler = small_file_system / "filler"
+    with suppress(OSError):
+        filler.write_bytes(bytes(4_000_000))  # more than there is room for
+    with pytest.raises(parquet.ArchiveError) as refused:
+        archive.run(admin, AFTER, small_file_system)
+    assert FILE in refused.value.message
+    assert "No space left" in str(refused.value.detail)
+    assert rows(db, DAYS) in ([], [(DAY, "detached")])
+    filler.unlink()
+    assert archive.run(admin, AFTER, small_file_system)[0].action == "archived"
+    archive.restore(admin, DAY, small_file_system)
+    assert rows(db, EVENTS) == stored
+
+
+def test_a_folder_that_cannot_be_written(db: str, admin: Api, small_file_system: Path) -> None:
+    store(db, DAY)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_file_system)], check=True)
+    with pytest.raises(parquet.ArchiveError, match="cannot write"):
+        archive.run(admin, AFTER, small_file_system)
+    assert rows(db, DAYS) == []
+
+
+# The command line
+
+
+def command(db: str, *arguments: str) -> Any:
+    return CliRunner().invoke(main, [*arguments, "--dsn", db])
+
+
+def test_dry_run_changes_nothing(db: str, folder: Path) -> None:
+    store(db, DAY, NEXT)
+    stored = rows(db, EVENTS)
+    said = command(db, "archive", "--before", str(NEXT), "--to", str(folder), "--dry-run")
+    assert said.exit_code == 0, said.output
+    assert said.output.startswith(f"2025-01-15 would archive: {FILE}, ")
+    assert said.output.count("\n") == 1
+    assert (content_of(folder), rows(db, EVENTS), rows(db, DAYS)) == (set(), stored, [])
+    command(db, "archive", "--before", str(NEXT), "--to", str(folder), "--keep")
+    said = command(db, "archive", "--before", str(NEXT), "--to", str(folder), "--dry-run", "--format", "json")
+    assert [(one["day"], one["action"]) for one in json.loads(said.output)] == [("2025-01-15", "would drop")]
+    assert rows(db, DAYS) == [(DAY, "detached")]
+
+
+def test_the_commands(db: str, folder: Path) -> None:
+    store(db, DAY, NEXT)
+    to = ["--to", str(folder)]
+    said = command(db, "archive", "--before", str(AFTER), *to)
+    assert [line.split(", ")[:2] for line in said.output.splitlines()] == [
+        [f"2025-01-15 archived: {FILE}", "40 events"],
+        ["2025-01-16 archived: turn_events_20250116.parquet", "40 events"],
+    ]
+    assert command(db, "archive", "--before", str(AFTER), *to).output == "nothing to do\n"
+    with Api(db) as api:
+        api.forget_player(FORGOTTEN)
+    said = command(db, "restore-archive", str(DAY), "--from", str(folder))
+    assert said.output == (
+        f"2025-01-15: 40 events restored from {FILE}\n1 forgotten players with 10 events erased again\n"
+    )
+    said = command(db, "restore-archive", str(NEXT), "--from", str(folder), "--format", "json")
+    assert json.loads(said.output) == {
+        "day": "2025-01-16",
+        "source": "turn_events_20250116.parquet",
+        "events": 40,
+        "erased_players": 1,
+        "erased_events": 10,
+    }
+    said = command(db, "restore-archive", str(DAY), "--from", str(folder))
+    assert (said.exit_code, "Error WF305: 2025-01-15 is restored" in said.output) == (1, True)
+    said = command(db, "archive", "--before", str(AFTER), "--to", str(folder / "none"))
+    assert said.exit_code == 2
+
+
+@pytest.mark.parametrize("package", ["pyarrow", "adbc_driver_postgresql"])
+def test_without_the_extra(db: str, folder: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    for name in list(sys.modules):
+        if name == package or name.startswith(f"{package}."):
+            monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "awf_pg.parquet")
+    monkeypatch.setitem(sys.modules, package, None)
+    for arguments in (["archive", "--before", str(AFTER), "--to"], ["restore-archive", str(DAY), "--from"]):
+        said = command(db, *arguments, str(folder))
+        assert said.exit_code == 1
+        assert f"archives need a package that is not installed: {package}" in said.output
+        assert "pip install 'awf-pg[archive]'" in said.output
+
+
+# Killed
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[servers.MortalServer]:
+    with servers.mortal_server() as running:
+        servers.create_template(running)
+        yield running
+
+
+@pytest.fixture
+def game(mortal: servers.MortalServer) -> Iterator[str]:
+    """A fresh database on the server that may be killed."""
+    name = f"t_{uuid.uuid4().hex}"
+    mortal.create_database(name, servers.TEMPLATE)
+    yield mortal.dsn_of(name)
+    if not (mortal.data / "postmaster.pid").exists():
+        mortal.start()  # for the next test; this one has failed
+    mortal.drop_database(name)
+
+
+class Days:
+    """Days of events in a database, two more each round, and what must come of them."""
+
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self.dsn, self.folder = dsn, folder
+        self.next = DAY
+        self.stored: list[tuple[Any, ...]] = []
+
+    def add(self) -> date:
+        """Two days more; the day behind them."""
+        first, self.next = self.next, self.next + timedelta(days=2)
+        store(self.dsn, first, first + timedelta(days=1))
+        self.stored += rows(self.dsn, EVENTS)
+        return self.next
+
+    def archive(self) -> None:
+        with Api(self.dsn) as api:
+            archive.run(api, self.next, self.folder)
+
+    def assert_nothing_is_gone(self) -> None:
+        """After a further run all is in the files, each event once, and the counts are exact."""
+        self.archive()
+        assert sorted(self._archived()) == sorted(row[3] for row in self.stored)
+        assert rows(self.dsn, EVENTS) == []
+        assert {state for _, state in rows(self.dsn, DAYS)} == {"dropped"}
+        counted = "select sum(n) from awf.daily_totals where variation_id = 0 and metric_id = 0"
+        assert rows(self.dsn, counted) == [(len(self.stored),)]
+        manifest = manifest_of(self.folder)
+        files = {path.name for path in self.folder.glob("*.parquet")}
+        assert content_of(self.folder) == files | {archive.MANIFEST}
+        assert {entry["file"] for entry in manifest.values()} == files
+        known = rows(self.dsn, "select archive_file, archive_sha256, archive_rows from awf.event_days")
+        assert {(entry["file"], entry["sha256"], entry["rows"]) for entry in manifest.values()} == set(known)
+
+    def _archived(self) -> list[uuid.UUID]:
+        return [
+            one
+            for path in sorted(self.folder.glob("*.parquet"))
+            for one in pq.ParquetFile(path).read(columns=["id"])["id"].to_pylist()
+        ]
+
+    def assert_all_come_back(self) -> None:
+        totals = rows(self.dsn, TOTALS)
+        with Api(self.dsn) as api:
+            for day, _ in rows(self.dsn, DAYS):
+                archive.restore(api, day, self.folder)
+            assert rows(self.dsn, EVENTS) == self.stored
+            api.backfill(DAY, self.next)
+        assert rows(self.dsn, TOTALS) == totals
+
+
+def restarted(mortal: servers.MortalServer) -> None:
+    if not (mortal.data / "postmaster.pid").exists():
+        mortal.start()
+
+
+# Before, in the middle of (while it waits for a lock) and after what the server does.
+WAITING = {
+    "while detaching": ("open_archive", "select from awf.locks where name = 'partitions' for update"),
+    "while comparing": ("close_archive", "select from awf.event_days for update"),
+    "while dropping": ("drop_archived_day", "select from awf.event_days for update"),
+}
+
+
+def killed_at(stage: str, mortal: servers.MortalServer, days: Days) -> None:
+    """An archive during which the server is killed at the stage; it ends with an error."""
+    killed = killed_waiting(stage, mortal, days.dsn) if stage in WAITING else struck(stage, mortal.kill)
+    with killed, pytest.raises((ServerUnreachable, psycopg.OperationalError)):
+        days.archive()
+    restarted(mortal)
+
+
+@contextmanager
+def killed_waiting(stage: str, mortal: servers.MortalServer, dsn: str) -> Iterator[None]:
+    """Hold a lock from the first call of a function on, and kill the server when that call waits for it."""
+    function, lock = WAITING[stage]
+    original = getattr(Api, function)
+    killers: list[threading.Thread] = []
+
+    def kill(blocker: Connection) -> None:
+        waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like %s"
+        # Another connection looks: inside a transaction it would see the same again and again.
+        with closing(blocker), psycopg.connect(dsn, autocommit=True) as looking:
+            wait_until(lambda: looking.execute(waits, [f"%awf%{function}%"]).rowcount > 0, function)
+            mortal.kill()
+
+    def held(*args: Any, **kwargs: Any) -> Any:
+        if not killers:
+            blocker = psycopg.connect(dsn)
+            blocker.execute(lock.encode())
+            killers.append(threading.Thread(target=kill, args=[blocker]))
+            killers[0].start()
+        return original(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Api, function, held)
+        yield
+    for killer in killers:
+        killer.join()
+    assert killers
+
+
+def test_server_killed_at_every_stage(mortal: servers.MortalServer, game: str, folder: Path) -> None:
+    days = Days(game, folder)
+    stages = [*STAGES, *WAITING]
+    for stage, _ in zip(cycle(stages), range(max(ROUNDS, len(stages))), strict=False):
+        days.add()
+        killed_at(stage, mortal, days)
+        days.assert_nothing_is_gone()
+    days.assert_all_come_back()
+
+
+def test_server_killed_at_any_moment(mortal: servers.MortalServer, game: str, folder: Path) -> None:
+    days = Days(game, folder)
+    days.add()
+    began = time.monotonic()
+    days.archive()
+    takes = time.monotonic() - began
+    for _ in range(ROUNDS):
+        days.add()
+        killer = threading.Timer(random.uniform(0, takes), mortal.kill)
+        killer.start()
+        with suppress(ServerUnreachable, psycopg.OperationalError):
+            days.archive()
+        killer.join()
+        restarted(mortal)
+        days.assert_nothing_is_gone()
+    days.assert_all_come_back()
+
+
+def test_client_killed_at_every_stage(mortal: servers.MortalServer, game: str, folder: Path) -> None:
+    days = Days(game, folder)
+    for stage, _ in zip(cycle(STAGES), range(max(ROUNDS, len(STAGES))), strict=False):
+        before = days.add()
+        killed = subprocess.run(
+            [sys.executable, "-m", "tests.archiver", stage, str(before), str(folder)],
+            env=os.environ | {"AWF_DATABASE_URL": game, "PYTHONPATH": str(Path(__file__).parents[1])},
+            capture_output=True,
+            text=True,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        days.assert_nothing_is_gone()
+    days.assert_all_come_back()
+
+
+def test_server_killed_during_a_restore(mortal: servers.MortalServer, game: str, folder: Path) -> None:
+    """All of a day comes back, or nothing of it."""
+    days = Days(game, folder)
+    days.add()
+    days.archive()
+    original = parquet.lines
+    for killed in range(ROUNDS):
+
+        def dying(path: Path, before: bool = killed % 2 == 0) -> Iterator[bytes]:
+            if before:
+                mortal.kill()
+            yield from original(path)
+            mortal.kill() if not before else None
+
+        with pytest.MonkeyPatch.context() as patch, Api(game) as api:
+            patch.setattr(parquet, "lines", dying)
+            with pytest.raises((ServerUnreachable, psycopg.OperationalError)):
+                archive.restore(api, DAY, folder)
+        restarted(mortal)
+        assert rows(game, EVENTS) == []
+        assert rows(game, "select to_regclass('awf.turn_events_20250115')") == [(None,)]
+    days.assert_all_come_back()
