@@ -22,6 +22,7 @@ from awf_pg.cli import (
     server,
     spool,
     stats,
+    storage,
     template,
     variation,
 )
@@ -62,6 +63,7 @@ for command in (
     report.report,
     rollup.backfill,
     stats.stats,
+    storage.storage,
     spool.spool,
     players.forget_player,
     players.reapply_erasures,
