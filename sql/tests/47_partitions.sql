@@ -1,6 +1,6 @@
 -- Partitions: made ahead and on demand, detached, dropped; what a day that is gone means for every way of ingest.
 begin;
-select plan(144);
+select plan(150);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -46,9 +46,10 @@ as $$
 $$;
 
 -- Settings.
-select throws_ok(
-    format('select awf.set_setting(%L, %L)', b.name, b.value), 'WF001', null, format('%s cannot be %s', b.name, b.value)
-)
+select
+    throws_ok(
+        format('select awf.set_setting(%L, %L)', b.name, b.value), 'WF001', null, format('%s cannot be %s', b.name, b.value)
+    )
 from (
     values
     ('archive_required', '1'), ('archive_required', '"true"'), ('archive_required', 'null'),
@@ -68,9 +69,10 @@ from (
     ('2025-01-15T00:00:00Z'), ('2025-01-15T23:59:59.999999Z'), ('2025-01-16T00:00:00Z'), ('2025-02-01T00:00:00Z'),
     ('2025-02-02T00:00:00Z')
 ) as e (ts);
-select is(
-    pg_temp.error_of(format('select awf._detach_day(%L)', d.day)), 'WF302 ' || d.message, 'refused: ' || d.message
-)
+select
+    is(
+        pg_temp.error_of(format('select awf._detach_day(%L)', d.day)), 'WF302 ' || d.message, 'refused: ' || d.message
+    )
 from (
     values
     (null, 'the day NULL is not over'),
@@ -83,10 +85,11 @@ select is(pg_temp.days(), null, 'nothing has left');
 select awf.refresh_rollups();
 select is(awf._detach_day('2025-01-10'), null, 'a day without a partition gives nothing');
 select is(pg_temp.days(), null, 'and leaves no trace');
-select is(
-    pg_temp.error_of('select awf._drop_day(' || quote_nullable(d.day) || ')'),
-    format('WF302 the day %s is not detached', coalesce(d.day, 'NULL')), 'what is not detached cannot be dropped'
-)
+select
+    is(
+        pg_temp.error_of('select awf._drop_day(' || quote_nullable(d.day) || ')'),
+        format('WF302 the day %s is not detached', coalesce(d.day, 'NULL')), 'what is not detached cannot be dropped'
+    )
 from (values ('2025-01-15'), ('2025-01-10'), (null)) as d (day);
 
 -- Detaching, dropping.
@@ -179,7 +182,9 @@ begin
         'select * from awf.retry_rejected()', format('values (0, 0, %s)', v_rejected), p_state || ': a second try changes nothing'
     );
     return next is((select count(*) from awf.rejected_events), v_rejected, p_state || ': and keeps them');
-    return next throws_ok($s$select * from awf.rollup_daily('2025-01-15')$s$, 'WF301', null, p_state || ': a recompute is refused');
+    return next throws_ok(
+        $s$select * from awf.rollup_daily('2025-01-15')$s$, 'WF301', null, p_state || ': a recompute is refused'
+    );
     perform awf.refresh_rollups();
     return next bag_eq(
         $s$select * from awf.daily_totals where day = '2025-01-15'$s$, $s$select * from totals_before where day = '2025-01-15'$s$,
@@ -205,7 +210,8 @@ select results_eq(
 );
 select is(awf._drop_day('2025-01-15'), true, 'a second call finds it done');
 select is(
-    pg_temp.error_of($$select awf._detach_day('2025-01-15')$$), 'WF301 the events of 2025-01-15 are gone: the day takes no others',
+    pg_temp.error_of($$select awf._detach_day('2025-01-15')$$),
+    'WF301 the events of 2025-01-15 are gone: the day takes no others',
     'it cannot be detached again'
 );
 select awf.set_setting('archive_required', 'false');
@@ -347,7 +353,8 @@ select bag_eq('table awf.event_days', 'table days_before', 'a dry run changes no
 select is(pg_temp.partitions() @> '{20240228,20240301,20250114,20250116,20250122}', true, 'not a partition');
 select bag_eq(
     'select bytes > 0 as size, table_name from awf.apply_retention(true)',
-    $$select true as size, 'awf.turn_events_' || d as table_name from unnest(array['20250115', '20240228', '20240301', '20250114', '20250116']) as d$$,
+    $$select true as size, 'awf.turn_events_' || d as table_name
+    from unnest(array['20250115', '20240228', '20240301', '20250114', '20250116']) as d$$,
     'it names the tables and their sizes'
 );
 -- A batch that waits.
@@ -388,8 +395,8 @@ table awf.daily_totals;
 select results_eq(
     'select * from pg_temp.retention(false, 1)',
     $$values
-    (date '2024-02-28', 1::bigint, 'dropped'), ('2024-03-01', 1, 'kept: waiting batches'), ('2025-01-14', 2, 'kept: restored'),
-    ('2025-01-16', 5, 'kept: next run')$$,
+    (date '2024-02-28', 1::bigint, 'dropped'), ('2024-03-01', 1, 'kept: waiting batches'),
+    ('2025-01-14', 2, 'kept: restored'), ('2025-01-16', 5, 'kept: next run')$$,
     'retention drops the oldest first'
 );
 select awf.refresh_rollups();
@@ -400,19 +407,20 @@ select results_eq(
 );
 select is(
     pg_temp.partitions(),
-    array['20250114', '20250122'] || array(select to_char(d, 'YYYYMMDD') from generate_series(timestamp '2025-02-01', '2025-02-08', '1 day') as d),
+    '{20250114,20250122,20250201,20250202,20250203,20250204,20250205,20250206,20250207,20250208}',
     'what is kept is there'
 );
 select bag_eq('table awf.daily_totals', 'table all_totals', 'the totals of the dropped days are, too');
 select is(
     pg_temp.days(),
-    '{"2024-02-28": "dropped", "2024-02-29": "dropped", "2024-03-01": "dropped", "2025-01-14": "restored", "2025-01-15": "dropped",
-    "2025-01-16": "dropped"}',
+    '{"2024-02-28": "dropped", "2024-02-29": "dropped", "2024-03-01": "dropped", "2025-01-14": "restored",
+    "2025-01-15": "dropped", "2025-01-16": "dropped"}',
     'the days that left are on record'
 );
 select is(
-    pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event('2025-01-16T00:00:00Z'))) ~ '^WF201.*ts_out_of_window', true,
-    'an event of a dropped day lies outside the window'
+    pg_temp.error_of(format('select awf.record_turn(%L)', pg_temp.event('2025-01-16T00:00:00Z'))) ~ '^WF201.*ts_out_of_window',
+    true,
+    'an event of a dropped day is too old'
 );
 select awf.set_setting('events_keep_days', 'null');
 
@@ -420,7 +428,9 @@ select awf.set_setting('events_keep_days', 'null');
 update awf.rejected_events set rejected_at = timestamptz '2025-01-22 12:00+00' - (id % 2) * interval '1 microsecond'
 where id is not null;
 create temporary table refused as
-select count(*) filter (where r.id % 2 = 1) as old, count(*) filter (where r.id % 2 = 0) as young
+select
+    count(*) filter (where r.id % 2 = 1) as old,
+    count(*) filter (where r.id % 2 = 0) as young
 from awf.rejected_events as r;
 select ok((select r.old > 0 and r.young > 0 from refused as r), 'there are older and younger ones');
 select is_empty('select * from awf.apply_retention()', 'without a setting refused events stay');
@@ -475,28 +485,35 @@ select results_eq(
 );
 select results_eq(
     $$select rows, total_bytes, detail from report where kind = 'growth'$$,
-    $$select 2 / 18::bigint, total_bytes / 18, 'events of 1 days since 2025-01-14' from report
+    $$select 2 / 18::bigint, total_bytes / 18, 'days with events: 1, since 2025-01-14' from report
     where kind = 'partition' and day = '2025-01-14'$$,
     'growth is that of the last full days with events, over all days since'
 );
+create temporary view sizes as
+select
+    max(r.total_bytes) filter (where r.kind = 'total') as now,
+    max(r.total_bytes) filter (where r.kind = 'growth') as growth
+from report as r;
 create function pg_temp.forecast(p_days integer)
 returns bigint
 language sql
 as $$select r.total_bytes from awf.storage_report(p_days) as r where r.kind = 'forecast'$$;
-select is(
-    pg_temp.forecast(d.days),
-    (select sum(r.total_bytes) filter (where r.kind = 'total') + d.days * sum(r.total_bytes) filter (where r.kind = 'growth') from report as r)::bigint,
-    format('the forecast for %s days', d.days)
-)
+select
+    is(
+        pg_temp.forecast(d.days),
+        ((select g.now from sizes as g) + d.days * (select g.growth from sizes as g))::bigint,
+        format('the forecast for %s days', d.days)
+    )
 from (values (0), (30)) as d (days);
 select awf.set_setting('events_keep_days', '20');
 select is(
     pg_temp.forecast(30),
     (
-        select
-            sum(r.total_bytes) filter (where r.kind = 'total') + 20 * sum(r.total_bytes) filter (where r.kind = 'growth')
-            - sum(r.total_bytes) filter (where r.kind = 'partition' and r.day < '2025-02-11')
-        from report as r
+        (select g.now + 20 * g.growth from sizes as g)
+        - (
+            select sum(r.total_bytes) from report as r
+            where r.kind = 'partition' and r.day < '2025-02-11'
+        )
     )::bigint, 'in a forecast retention lets days go'
 );
 select results_eq(
@@ -509,12 +526,19 @@ select results_eq(
     'the often-updated tables have settings of their own'
 );
 select matches(
-    (select r.detail from report as r where r.kind = 'autovacuum' and r.name = 'daily_totals'),
+    (
+        select r.detail from report as r
+        where r.kind = 'autovacuum' and r.name = 'daily_totals'
+    ),
     '^fillfactor=80, autovacuum_vacuum_scale_factor=0.02', 'which are shown'
 );
 select is(
-    (select r.rows from report as r where r.kind = 'locks'),
-    7 * (1 + cardinality(pg_temp.partitions()))::bigint, 'a question without a time range locks every partition with its six indexes'
+    (
+        select r.rows from report as r
+        where r.kind = 'locks'
+    ),
+    7 * (1 + cardinality(pg_temp.partitions()))::bigint,
+    'a question without a time range locks every partition with its six indexes'
 );
 select throws_ok(format('select * from awf.storage_report(%L)', d.days), 'WF001', null, format('refused: %s days', d.days))
 from (values (null), (-1), (36501)) as d (days);
@@ -522,8 +546,41 @@ delete from awf.turn_events;
 delete from awf.daily_totals;
 select results_eq(
     $$select kind, rows, total_bytes, detail from awf.storage_report() where kind in ('growth', 'forecast')$$,
-    $$values ('growth', null::bigint, null::bigint, 'no full day with events yet'), ('forecast', null, null, 'no full day with events yet')$$,
+    $$values
+    ('growth', null::bigint, null::bigint, 'no full day with events yet'),
+    ('forecast', null, null, 'no full day with events yet')$$,
     'without events there is no growth'
+);
+
+-- A player who is forgotten while a day is detached.
+select awf.refresh_rollups();
+select count(*) from awf.ensure_partitions('2025-01-29', '2025-01-29');
+select awf.record_turn(pg_temp.event('2025-01-29T10:00:00Z', p.changes))
+from (values ('{}'::jsonb), ('{}'), (jsonb_build_object('player_hash', repeat('cd', 32)))) as p (changes);
+select awf.refresh_rollups();
+select is(awf._detach_day('2025-01-29')::text, 'awf.turn_events_20250129', 'a day of two players is detached');
+update awf.event_days set archived_at = now(), archive_file = 'f', archive_rows = 3, archive_sha256 = repeat('a', 64)
+where day = '2025-01-29';
+select results_eq(
+    $$select events, days from awf.forget_player(repeat('ef', 32))$$, 'values (0::bigint, 0)',
+    'somebody who is not in it is forgotten'
+);
+select isnt_empty(
+    $$select from awf.event_days where day = '2025-01-29' and archived_at is not null$$, 'and its archive is as good as before'
+);
+select results_eq(
+    $$select events, days from awf.forget_player(repeat('ab', 32))$$, 'values (2::bigint, 0)', 'one of the two is forgotten'
+);
+select results_eq(
+    $$select encode(player_hash, 'hex') from awf.turn_events_20250129$$, array[repeat('cd', 32)],
+    'the detached day knows the other alone'
+);
+select is(
+    (
+        select concat(d.state, d.archived_at, d.archive_file, d.archive_rows, d.archive_sha256) from awf.event_days as d
+        where d.day = '2025-01-29'
+    ),
+    'detached', 'and must be archived anew'
 );
 
 -- Rights.

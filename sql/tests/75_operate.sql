@@ -139,8 +139,8 @@ select
             '_experiment_document',
             '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of',
             '_now', '_phases_document',
-            '_present_coverage', '_report_range_notice', '_setting_number', '_storage_forecast', '_storage_tables', '_storage_upkeep',
-            '_variation_document'
+            '_present_coverage', '_report_range_notice', '_setting_number', '_storage_forecast', '_storage_tables',
+            '_storage_upkeep', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
     )

@@ -102,5 +102,5 @@ def _write(rows: Iterable[output.Row], view: output.View, fmt: str, out: str | N
 
 def _in_megabytes(rows: Iterable[output.Row]) -> Iterator[output.Row]:
     for row in rows:
-        sizes = {name: size / _MB for name, size in row.items() if name.endswith("bytes") and size is not None}
-        yield {**row, **sizes}
+        sizes = {name: row[name] for name in row if name.endswith("bytes") and row[name] is not None}
+        yield {**row, **{name: size / _MB for name, size in sizes.items()}}

@@ -1,6 +1,6 @@
 -- The partition of a day, made where it is missing.
 -- Called by whatever stores events, before the first row.
--- Costs a lock and a catalogue lookup; for a new partition see _make_partition(). Until the end of the transaction no day is detached.
+-- Costs a lock and a catalogue lookup; see _make_partition(). No day is detached until the transaction ends.
 create or replace function awf._ensure_partition(p_day date)
 returns regclass
 language plpgsql

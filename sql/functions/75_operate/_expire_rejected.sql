@@ -2,7 +2,7 @@
 -- Called by apply_retention().
 -- Costs a scan of rejected_events.
 create or replace function awf._expire_rejected(p_dry_run boolean)
-returns table (table_name text, bytes bigint, events bigint, action text)
+returns table (events bigint, action text)
 language plpgsql
 volatile
 parallel unsafe
@@ -21,7 +21,6 @@ begin
         get diagnostics events = row_count;
     end if;
     if events > 0 then
-        table_name := 'awf.rejected_events';
         action := case when p_dry_run then 'would delete' else 'deleted' end;
         return next;
     end if;

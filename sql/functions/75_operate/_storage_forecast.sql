@@ -36,7 +36,7 @@ begin
     name := 'a day';
     rows := v_growth.events / (v_today - v_growth.first_day);
     total_bytes := v_growth.bytes / (v_today - v_growth.first_day);
-    detail := format('events of %s days since %s', v_growth.days, v_growth.first_day);
+    detail := format('days with events: %s, since %s', v_growth.days, v_growth.first_day);
     return next;
     select
         coalesce(sum((s ->> 'total_bytes')::bigint) filter (where s ->> 'kind' = 'total'), 0) as now,
@@ -51,7 +51,7 @@ begin
     rows := null;
     total_bytes := v_sizes.now - v_sizes.expired + total_bytes * least(p_days_ahead, coalesce(v_keep, p_days_ahead));
     detail := case
-        when v_keep is null then format('at this growth, events kept for good')
+        when v_keep is null then 'at this growth, events kept for good'
         else format('at this growth, events kept for %s days', v_keep)
     end;
     return next;

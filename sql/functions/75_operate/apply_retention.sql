@@ -20,7 +20,7 @@ begin
         -- Before turn_events is locked: to wait for this lock blocks nobody.
         perform awf._try_rollup_lock(true);
     end if;
-    return query select null::date, r.* from awf._expire_rejected(p_dry_run) as r;
+    return query select null::date, 'awf.rejected_events', null::bigint, r.events, r.action from awf._expire_rejected(p_dry_run) as r;
     for v_day in select d.* from awf._expired_days(p_max_days) as d loop
         if v_day.kept_for is not null then
             action := 'kept: ' || v_day.kept_for;
