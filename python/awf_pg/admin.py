@@ -338,6 +338,21 @@ class Api:
     def reapply_erasures(self) -> dict[str, Any]:
         return self._rows("reapply_erasures")[0]
 
+    # Storage
+
+    def ensure_partitions(self, first: Day | None = None, last: Day | None = None) -> Rows:
+        return self._rows(
+            "ensure_partitions",
+            p_from=None if first is None else _day(first),
+            p_to=None if last is None else _day(last),
+        )
+
+    def apply_retention(self, dry_run: bool = False, max_days: int | None = None) -> Rows:
+        return self._rows("apply_retention", p_dry_run=dry_run, p_max_days=max_days)
+
+    def storage_report(self, days_ahead: int | None = None) -> Rows:
+        return self._rows("storage_report", p_days_ahead=days_ahead)
+
     # Rollups and reports
 
     def refresh_rollups(self) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class InvalidAllocations(AwfError, code="WF105", status=422):
 
 
 class InvalidState(AwfError, code="WF106", status=409):
-    """The status of the experiment does not allow this."""
+    """The present state (of an experiment, of settings, of the transaction) does not allow this."""
 
 
 class VariationMissing(AwfError, code="WF107", status=409):

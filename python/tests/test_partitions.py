@@ -206,10 +206,8 @@ def test_the_client_keeps_events_of_a_gone_day_aside(connect: Connect, db: str) 
     store(connect, DAY)
     owner = connect(autocommit=True)
     owner.execute(GONE, [DAY])
-    events = [
-        Event("s", bytes(32), "w", "a", ts=datetime.fromisoformat(f"{day}T10:00Z"))
-        for day in (DAY, "2025-01-16")
-    ]
+    times = [datetime.fromisoformat(f"{day}T10:00Z") for day in (DAY, "2025-01-16")]
+    events = [Event("s", bytes(32), "w", "a", ts=ts) for ts in times]
     with closing(Writer(Source(make_conninfo(db, user="t_writer"), None, "test"))) as writer:
         written = writer.write(events)
     assert (written.path, written.accepted, written.rejected) == ("careful", 1, 1)

@@ -28,17 +28,23 @@ alter table awf.event_days enable row level security;
 create policy readers on awf.event_days for select to current_user using (true);
 
 -- Days that somebody let go by hand: they have totals, but no partition.
+with days as (
+    select distinct
+        t.day,
+        to_regclass(format('awf.turn_events_%s', to_char(t.day, 'YYYYMMDD'))) as relation
+    from awf.daily_totals as t
+)
+
 insert into awf.event_days (day, state, detached_at, dropped_at)
 select
     d.day,
-    case when t.relation is null then 'dropped' else 'detached' end,
+    case when d.relation is null then 'dropped' else 'detached' end,
     now(),
-    case when t.relation is null then now() end
-from (select distinct t.day from awf.daily_totals as t) as d
-cross join lateral (select to_regclass(format('awf.turn_events_%s', to_char(d.day, 'YYYYMMDD'))) as relation) as t
+    case when d.relation is null then now() end
+from days as d
 where not exists (
     select from pg_catalog.pg_inherits as i
-    where i.inhparent = 'awf.turn_events'::regclass and i.inhrelid = t.relation
+    where i.inhparent = 'awf.turn_events'::regclass and i.inhrelid = d.relation
 );
 
 alter table awf.settings
@@ -46,12 +52,14 @@ drop constraint settings_type_check,
 add constraint settings_type_check check (type in ('string', 'number', 'array', 'boolean'));
 insert into awf.settings (name, value, type, max_value, description) values
 ('partitions_ahead_days', '7', 'number', 366, 'Days after today for which partitions are made ahead.'),
-('events_keep_days', null, 'number', 36500, 'Days for which events are kept before their partition is dropped; not set: for good.'),
+('events_keep_days', null, 'number', 36500, 'Days for which events are kept before their day is dropped; not set: for good.'),
 ('archive_required', 'false', 'boolean', null, 'Drop only days whose events are archived.'),
 ('rejected_keep_days', null, 'number', 36500, 'Days for which rejected events are kept; not set: for good.');
 
--- Often updated. A cell of the totals changes with every refresh of its day: room in the page lets it stay there (HOT).
-alter table awf.daily_totals set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+-- A cell of the totals changes with every refresh of its day: room in the page lets it stay there (HOT).
+alter table awf.daily_totals set (
+    fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000
+);
 alter table awf.exposures set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 -- A row changes when it is rolled up, which its partial index shows, and is deleted in the end.
 alter table awf.ingest_log set (

@@ -72,7 +72,8 @@ insert into expected values
 ('active_config', 'analyst writer admin'), ('assign', 'reader analyst writer admin'),
 ('list_experiments', 'reader analyst admin'), ('get_experiment', 'reader analyst admin'),
 ('list_variations', 'reader analyst admin'), ('experiment_report', 'reader analyst admin'),
-('analytics_stats', 'reader analyst admin'),
+('analytics_stats', 'reader analyst admin'), ('storage_report', 'reader analyst admin'),
+('ensure_partitions', 'admin'), ('apply_retention', 'admin'),
 ('list_phases', 'reader analyst admin'), ('list_layers', 'reader analyst admin'), ('layer_map', 'reader analyst admin'),
 ('list_templates', 'reader analyst admin'),
 ('assign_many', 'analyst admin'), ('explain_assignment', 'analyst admin'), ('simulate_assignment', 'analyst admin'),
@@ -136,11 +137,12 @@ select
     results_eq(
         format('select pg_temp.private_functions_of(%L)', r.role),
         array[
-            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_expected_percent',
+            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_event_tables', '_expected_percent',
             '_experiment_document',
             '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of',
             '_now', '_phases_document',
-            '_present_coverage', '_report_range_notice', '_variation_document'
+            '_present_coverage', '_report_range_notice', '_setting_number', '_storage_forecast', '_storage_tables',
+            '_storage_upkeep', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
     )

@@ -23,6 +23,7 @@ from awf_pg.cli import (
     server,
     spool,
     stats,
+    storage,
     template,
     variation,
 )
@@ -65,6 +66,7 @@ for command in (
     archive.archive,
     archive.restore_archive,
     stats.stats,
+    storage.storage,
     spool.spool,
     players.forget_player,
     players.reapply_erasures,

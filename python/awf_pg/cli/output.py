@@ -209,6 +209,40 @@ DISAGREEMENTS = View(
     ),
 )
 
+# Sizes are in MB in a table for people, in bytes everywhere else.
+STORAGE = View(
+    columns=(
+        "kind", "name", "day", "rows", "heap_bytes", "index_bytes", "total_bytes", "bytes_per_row", "detail",
+    ),
+    shown=(
+        Column("kind", "kind"),
+        Column("name", "name"),
+        Column("day", "day", absent=""),
+        Column("rows", "rows"),
+        Column("heap_bytes", "heap\nMB", digits=2),
+        Column("index_bytes", "indexes\nMB", digits=2),
+        Column("total_bytes", "total\nMB", digits=2),
+        Column("bytes_per_row", "bytes\na row", digits=0),
+        Column("detail", "detail", absent=""),
+    ),
+)  # fmt: skip
+
+PARTITIONS = View(
+    columns=("day", "table_name", "made"),
+    shown=(Column("day", "day"), Column("table_name", "table", absent="(gone)"), Column("made", "made now")),
+)
+
+RETENTION = View(
+    columns=("day", "table_name", "bytes", "events", "action"),
+    shown=(
+        Column("day", "day"),
+        Column("table_name", "table"),
+        Column("bytes", "MB", digits=2),
+        Column("events", "events"),
+        Column("action", "action"),
+    ),
+)
+
 
 def write_rows(rows: Iterable[Row], view: View, *, fmt: str, out: str | None = None) -> int:
     """Write rows and say how many there were. JSON and CSV are streamed, a table is not."""

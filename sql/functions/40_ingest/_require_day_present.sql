@@ -1,5 +1,5 @@
 -- Refuses a day whose events were detached or dropped: a new partition would pass for all of the day.
--- Called by _ensure_partition() before it makes one.
+-- Called by _add_partition() before it makes one, and _detach_day().
 -- Costs one lookup.
 create or replace function awf._require_day_present(p_day date)
 returns void

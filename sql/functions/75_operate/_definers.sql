@@ -59,6 +59,8 @@ as $$
     ('refresh_rollups', 'writes rollups that nobody may write'),
     ('rollup_daily', 'writes rollups that nobody may write'),
     ('backfill', 'writes rollups that nobody may write'),
+    ('ensure_partitions', 'makes partitions'),
+    ('apply_retention', 'drops what nobody may drop'),
     ('forget_player', 'deletes rows that nobody may delete'),
     ('reapply_erasures', 'deletes rows that nobody may delete'),
     ('open_archive', 'detaches partitions and grants on them'),

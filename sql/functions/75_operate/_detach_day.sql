@@ -35,6 +35,8 @@ begin
         perform awf._require_day_closed(p_day);
         v_table := awf._partition_of(v_name);
         if v_table is not null then
+            -- Whoever uses the partition alone, a vacuum say, is not waited for while all of turn_events is locked.
+            execute format('lock table %s in access exclusive mode nowait', v_table);
             execute format('alter table awf.turn_events detach partition %s', v_table);
             perform awf._close_detached(v_table, p_day);
         end if;

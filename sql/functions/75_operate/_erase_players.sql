@@ -43,6 +43,7 @@ begin
     select array(select distinct g.day from gone as g order by 1) into v_days;
     perform awf._erase_exposures(p_hashes, v_first_id);
     perform awf._erase_rejected(p_hashes, v_first_id);
+    perform awf._erase_detached(p_hashes, v_first_id);
     perform awf._recompute_totals(d.day) from unnest(v_days) as d (day);
     return v_first_id;
 end;
