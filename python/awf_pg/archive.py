@@ -1,8 +1,8 @@
 """Days of events out of the database into Parquet files, and back.
 
-For each day: detach it, write the file, read it back, note it in the manifest, have the database compare and
-remember it, and only then drop the table. Each step leaves what the next run needs to go on from there, so a
-kill at any moment loses nothing. Needs the extra `archive`.
+For each day: detach it, write the file, read it back, have the database compare and remember it, give it its
+name, note it in the manifest, and only then drop the table. Each step leaves what the next run needs to go on
+from there, so a kill at any moment loses nothing. Needs the extra `archive`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from psycopg import sql
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from awf_pg.connect import execute
-from awf_pg.errors import ArchiveMismatch, AwfError, ConfigurationError, translated
+from awf_pg.errors import AwfError, ConfigurationError, translated
 
 if TYPE_CHECKING:
     from awf_pg import parquet
@@ -155,18 +155,18 @@ def _passed_over(row: Mapping[str, Any], action: str) -> Archived:
 def _archive_day(api: Api, row: Mapping[str, Any], folder: Path, keep: bool) -> Archived | None:
     """Do what is left to do of one day; None where nothing is."""
     day, path = row["day"], folder / file_name(row["day"])
-    if row["state"] == "archived" and path.name == row["archive_file"] and path.exists():
+    if _is_finished(row, path):
         if keep:
             return None
-        sha256, action = _finished(row, path), "dropped"
+        sha256, action = str(row["archive_sha256"]), "dropped"
         rows, size = None, path.stat().st_size
     elif row["waiting_batches"]:
         return _passed_over(row, "waits")
     else:
-        content = _written(api, row, path)
-        if content is None:
+        table = _patiently(lambda: api.open_archive(day))
+        if table is None:
             return _passed_over(row, "busy")
-        _note(path, day, content)
+        content = _written(api, day, table, path)
         sha256, action = content.sha256, "kept" if keep else "archived"
         rows, size = content.rows, content.size
     if not keep and not _patiently(lambda: api.drop_archived_day(day, sha256)):
@@ -186,41 +186,38 @@ def _patiently(ask: Callable[[], Answer]) -> Answer:
     return answer
 
 
-def _finished(row: Mapping[str, Any], path: Path) -> str:
-    """The checksum of a file that an earlier run has finished; one that has changed since is refused."""
+def _is_finished(row: Mapping[str, Any], path: Path) -> bool:
+    """Whether the file that the database remembers is there, as it was.
+
+    A file in its place that the database does not know is refused: overwriting it could be the end of
+    another database's events.
+    """
     from awf_pg import parquet
 
-    day, sha256 = row["day"], str(row["archive_sha256"])
+    day, sha256 = row["day"], row["archive_sha256"] if row["archive_file"] == path.name else None
+    partial = _partial(path)
+    # A kill came before the file got its name.
+    if sha256 is not None and partial.exists() and parquet.sha256_of(partial) == sha256:
+        _rename(partial, path)
+    if not path.exists():
+        return False
     found = parquet.sha256_of(path)
-    if found != sha256:
-        raise parquet.ArchiveError(
-            f"{path} is not the file that was archived: nothing was dropped",
-            detail=f"SHA-256 now: {found}; archived: {sha256}",
-            hint="the events are still in the database: move the file away and run it again",
+    if found not in row["known_sha256"]:
+        raise ArchiveConflict(
+            f"{path} is not of this database, or is damaged",
+            detail="It was not overwritten, and nothing was dropped.",
+            hint="give each database a folder of its own; a damaged file can be moved away",
         )
-    if _manifest(path.parent).get(str(day), {}).get("sha256") != sha256:
+    if found == sha256 and _manifest(path.parent).get(str(day), {}).get("sha256") != sha256:
         _note(path, day, parquet.read(path, day))
-    return sha256
+    return bool(found == sha256)
 
 
-def _written(api: Api, row: Mapping[str, Any], path: Path) -> parquet.Content | None:
-    """Detach a day, write it, and have the database agree that the file holds it; None where it is busy."""
+def _written(api: Api, day: date, table: str, path: Path) -> parquet.Content:
+    """Write the events of a detached day, and have the database agree that the file holds them."""
     from awf_pg import parquet
 
-    day = row["day"]
-    strange = path.exists() and parquet.sha256_of(path) not in row["known_sha256"]
-    if strange and row["state"] == "attached":
-        raise _strange_file(path)  # No run of this database was here yet.
-    table = _patiently(lambda: api.open_archive(day))
-    if table is None:
-        return None
-    if strange:
-        # Ours, if a kill came before the database could remember it.
-        try:
-            return _agreed(api, day, path, parquet.read(path, day))
-        except (parquet.ArchiveError, ArchiveMismatch) as error:
-            raise _strange_file(path) from error
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     try:
         with partial.open("wb") as file:
             rows = parquet.write(file, api.source.dsn(), table, _texts(api))
@@ -232,29 +229,25 @@ def _written(api: Api, row: Mapping[str, Any], path: Path) -> parquet.Content | 
                 f"{partial} has {content.rows} events where {rows} were written",
                 hint="nothing was dropped; check the disk, then run it again",
             )
-        os.replace(partial, path)
-        _sync(path.parent)
+        # Only a file that the database remembers gets the name under which it is looked for.
+        api.close_archive(day, path.name, rows, content.sha256, content.digest, parquet.FORMAT)
+        _rename(partial, path)
     except OSError as error:
         raise _cannot_write(partial, error) from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-    return _agreed(api, day, path, content)
-
-
-def _agreed(api: Api, day: date, path: Path, content: parquet.Content) -> parquet.Content:
-    from awf_pg import parquet
-
-    api.close_archive(day, path.name, content.rows, content.sha256, content.digest, parquet.FORMAT)
+    _note(path, day, content)
     return content
 
 
-def _strange_file(path: Path) -> ArchiveConflict:
-    return ArchiveConflict(
-        f"{path} is not of this database, or is damaged",
-        detail="It was not overwritten, and nothing was dropped.",
-        hint="give each database a folder of its own; a damaged file can be moved away",
-    )
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _rename(partial: Path, path: Path) -> None:
+    os.replace(partial, path)
+    _sync(path.parent)
 
 
 def _cannot_write(path: Path, error: OSError) -> AwfError:

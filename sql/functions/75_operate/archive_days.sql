@@ -20,13 +20,16 @@ begin
             hint = 'Give the first day that stays, such as 2025-02-01.';
     end if;
     return query
-    with stored as (
+    -- Materialized, so that the condition on the day is not tried on the names of other tables.
+    with stored as materialized (
         select to_date(right(c.relname, 8), 'YYYYMMDD') as day, c.oid::regclass as relation, 'attached' as state
         from pg_catalog.pg_inherits as i
         inner join pg_catalog.pg_class as c on i.inhrelid = c.oid
         where i.inhparent = 'awf.turn_events'::regclass
         union all
-        select d.day, to_regclass(format('awf.%I', 'turn_events_' || to_char(d.day, 'YYYYMMDD'))), case when d.archived_at is null then 'detached' else 'archived' end
+        select
+            d.day, to_regclass(format('awf.%I', 'turn_events_' || to_char(d.day, 'YYYYMMDD'))),
+            case when d.archived_at is null then 'detached' else 'archived' end
         from awf.event_days as d
         where d.state = 'detached'
     )
