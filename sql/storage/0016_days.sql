@@ -51,7 +51,7 @@ alter table awf.settings
 drop constraint settings_type_check,
 add constraint settings_type_check check (type in ('string', 'number', 'array', 'boolean'));
 insert into awf.settings (name, value, type, max_value, description) values
-('partitions_ahead_days', '7', 'number', 366, 'Days after today for which partitions are made ahead.'),
+('partitions_ahead_days', '7', 'number', 90, 'Days after today for which partitions are made ahead.'),
 ('events_keep_days', null, 'number', 36500, 'Days for which events are kept before their day is dropped; not set: for good.'),
 ('archive_required', 'false', 'boolean', null, 'Drop only days whose events are archived.'),
 ('rejected_keep_days', null, 'number', 36500, 'Days for which rejected events are kept; not set: for good.');

@@ -53,7 +53,7 @@ select
 from (
     values
     ('archive_required', '1'), ('archive_required', '"true"'), ('archive_required', 'null'),
-    ('partitions_ahead_days', 'null'), ('partitions_ahead_days', '367'), ('partitions_ahead_days', '-1'),
+    ('partitions_ahead_days', 'null'), ('partitions_ahead_days', '91'), ('partitions_ahead_days', '-1'),
     ('events_keep_days', '-1'), ('events_keep_days', '"all"'), ('events_keep_days', 'true')
 ) as b (name, value);
 select is(awf._setting_flag('archive_required'), false, 'archiving is off at first');
@@ -273,7 +273,7 @@ from (
     ('2025-02-02', '2025-02-01', 'WF002', 'the range begins on 2025-02-02, after its end on 2025-02-01'),
     (null, '2025-01-31', 'WF002', 'the range begins on 2025-02-01, after its end on 2025-01-31'),
     ('-infinity', '2025-02-01', 'WF002', '-infinity to 2025-02-01 is no range of days'),
-    ('2024-01-01', '2025-02-04', 'WF002', '2024-01-01 to 2025-02-04 are more than 400 days'),
+    ('2024-10-28', '2025-02-05', 'WF002', '2024-10-28 to 2025-02-05 are more than 100 days'),
     ('2025-02-01', '2025-02-09', 'WF203', '2025-02-01 to 2025-02-09 does not lie within 2015-02-04 to 2025-02-08'),
     ('2015-02-03', '2015-02-04', 'WF203', '2015-02-03 to 2015-02-04 does not lie within 2015-02-04 to 2025-02-08')
 ) as r (p_from, p_to, code, message);

