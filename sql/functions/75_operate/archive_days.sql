@@ -20,30 +20,21 @@ begin
             hint = 'Give the first day that stays, such as 2025-02-01.';
     end if;
     return query
-    -- Materialized, so that the condition on the day is not tried on the names of other tables.
-    with stored as materialized (
-        select to_date(right(c.relname, 8), 'YYYYMMDD') as day, c.oid::regclass as relation, 'attached' as state
-        from pg_catalog.pg_inherits as i
-        inner join pg_catalog.pg_class as c on i.inhrelid = c.oid
-        where i.inhparent = 'awf.turn_events'::regclass
-        union all
-        select
-            d.day, to_regclass(format('awf.%I', 'turn_events_' || to_char(d.day, 'YYYYMMDD'))),
-            case when d.archived_at is null then 'detached' else 'archived' end
-        from awf.event_days as d
-        where d.state = 'detached'
-    )
-
     select
         s.day, s.state, pg_total_relation_size(s.relation),
         (select greatest(c.reltuples, 0)::bigint from pg_catalog.pg_class as c where c.oid = s.relation),
         (select count(*) from awf.ingest_log as l where l.rolled_up_at is null and l.day = s.day),
-        case when s.state = 'archived' then d.archive_file end,
-        case when s.state = 'archived' then d.archive_sha256 end,
+        case when s.state = 'archived' then s.archive_file end,
+        case when s.state = 'archived' then s.archive_sha256 end,
         array(select a.sha256 from awf.archives as a where a.day = s.day order by a.id)
-    from stored as s
-    left join awf.event_days as d on d.day = s.day
-    -- A day that has not ended gets further events for certain.
+    from (
+        select
+            t.day, t.relation, d.archive_file, d.archive_sha256,
+            case when t.attached then 'attached' when d.archived_at is null then 'detached' else 'archived' end as state
+        from awf._event_tables() as t
+        left join awf.event_days as d using (day)
+    ) as s
+    -- A day that is not over gets further events for certain.
     where s.day < least(p_before, (awf._now() at time zone 'UTC')::date)
     order by s.day;
 end;
