@@ -203,7 +203,7 @@ select matches(
 );
 select is(awf.open_restore('2025-01-15', repeat('b', 64)), 'awf.turn_events_20250115', 'opened for the file');
 select lives_ok(
-    $$insert into awf.turn_events_20250115 select * from events where ts = '2025-01-15 00:00+00'$$, 'who has opened it may fill it'
+    $$insert into awf.turn_events_20250115 select * from events where ts = '2025-01-15 00:00+00'$$, 'who opened it may fill it'
 );
 select matches(
     pg_temp.error_of($$select awf.close_restore('2025-01-15')$$),

@@ -10,6 +10,8 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- Made of a table's name alone.
+    -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
     -- Texts are told apart by a character that JSON never has as it stands; ids and hashes have a length of their own.
     -- The client makes the same number of the file (parquet.digest_of), so neither has to trust the way between.
     return query execute format(
