@@ -353,6 +353,39 @@ class Api:
     def storage_report(self, days_ahead: int | None = None) -> Rows:
         return self._rows("storage_report", p_days_ahead=days_ahead)
 
+    # Jobs
+
+    def list_jobs(self) -> Rows:
+        return self._rows("list_jobs")
+
+    def list_job_runs(self, job: str | None = None, limit: int | None = None) -> Rows:
+        return self._rows("list_job_runs", p_job=job, p_limit=limit)
+
+    def run_job(self, name: str, only_due: bool | None = None) -> dict[str, Any]:
+        return self._rows("run_job", name, p_only_due=only_due)[0]
+
+    def run_jobs(self) -> Rows:
+        return self._rows("run_jobs")
+
+    def set_job(
+        self,
+        name: str,
+        enabled: bool | None = None,
+        schedule: str | None = None,
+        every: timedelta | str | None = None,
+    ) -> None:
+        self._rows("set_job", name, p_enabled=enabled, p_schedule=schedule, p_every=every)
+
+    def schedule_jobs(self) -> Rows:
+        return self._rows("schedule_jobs")
+
+    def unschedule_jobs(self) -> Rows:
+        return self._rows("unschedule_jobs")
+
+    def cron_statements(self, role: str | None = None, remove: bool | None = None) -> list[str]:
+        rows = self._rows("cron_statements", p_role=role, p_remove=remove)
+        return [row["cron_statements"] for row in rows]
+
     # Rollups and reports
 
     def refresh_rollups(self) -> dict[str, Any]:

@@ -201,6 +201,14 @@ class RoleNotFound(AwfError, code="WF404", status=404):
     """There is no such role."""
 
 
+class JobNotFound(AwfError, code="WF405", status=404):
+    """There is no such job."""
+
+
+class NoScheduler(AwfError, code="WF406", status=409):
+    """The database has no pg_cron."""
+
+
 class ServerUnreachable(AwfError, code="WF900", status=503):
     """No connection to the database server, or it was lost."""
 

@@ -61,6 +61,8 @@ as $$
     ('backfill', 'writes rollups that nobody may write'),
     ('ensure_partitions', 'makes partitions'),
     ('apply_retention', 'drops what nobody may drop'),
+    ('run_job', 'writes the log of jobs, and does what nobody may do directly'),
+    ('set_job', 'checked change of a table that nobody may write'),
     ('forget_player', 'deletes rows that nobody may delete'),
     ('reapply_erasures', 'deletes rows that nobody may delete'),
     ('open_archive', 'detaches partitions and grants on them'),

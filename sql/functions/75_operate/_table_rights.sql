@@ -24,6 +24,8 @@ as $$
         ('metrics', 'select'),
         ('config_state', 'select'),
         ('event_days', 'select'),
+        ('jobs', 'select'),
+        ('job_runs', 'select'),
         ('daily_totals', 'select'),
         ('daily_rollups', 'select')
     ),
