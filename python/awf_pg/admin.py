@@ -399,8 +399,8 @@ class Api:
 
     # Archive; awf_pg.archive writes and reads the files between these calls
 
-    def archive_days(self, before: Day) -> Rows:
-        return self._rows("archive_days", _day(before))
+    def archive_days(self, before: Day | None = None) -> Rows:
+        return self._rows("archive_days", p_before=None if before is None else _day(before))
 
     def open_archive(self, day: Day) -> str | None:
         table: str | None = self._value("open_archive", _day(day))

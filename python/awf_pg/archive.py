@@ -69,14 +69,17 @@ def file_name(day: date) -> str:
 
 def run(
     api: Api,
-    before: date,
+    before: date | None,
     folder: Path,
     *,
     keep: bool = False,
     dry_run: bool = False,
     on_day: OnDay = lambda _: None,
+    ended: Callable[[], bool] = lambda: False,
 ) -> list[Archived]:
     """Archive every day before a date, the oldest first; with `keep` the detached tables stay.
+
+    Without a date: the days that the setting events_keep_days lets go. `ended` is asked between two days.
 
     Days that cannot be had now are passed over and told as such; every other trouble ends the run.
     """
@@ -97,6 +100,8 @@ def run(
         while api.refresh_rollups()["batches"]:
             pass
         for row in api.archive_days(before):
+            if ended():
+                break
             tell(_archive_day(api, row, folder, keep))
     return done
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
+from awf_pg import archive
 from awf_pg.admin import Api
 from awf_pg.errors import AwfError, ServerUnreachable
 
@@ -76,6 +79,37 @@ class Jobs:
                 # Somebody else has run it since the list was made: nothing to tell.
                 if run.outcome != "not due":
                     yield run
+
+
+class Archive:
+    """Writes days of events to Parquet files once a day; which days the setting events_keep_days says.
+
+    What it did not get or could not do is tried again after an hour.
+    """
+
+    def __init__(self, api: Api, folder: Path, bell: Bell) -> None:
+        self._api = api
+        self._folder = folder
+        self._bell = bell
+        self._due = datetime.min.replace(tzinfo=UTC)
+
+    def __call__(self) -> Iterator[Run]:
+        started, began = datetime.now(UTC), time.monotonic()
+        if started < self._due:
+            return
+        rows = code = error = None
+        try:
+            done = archive.run(self._api, None, self._folder, ended=lambda: self._bell.rung)
+            rows = sum(one.action in ("archived", "dropped") for one in done)
+            left = any(one.action in ("waits", "busy") for one in done)
+        except ServerUnreachable:
+            raise
+        except AwfError as failure:
+            left, code = True, failure.code
+            error = failure.message + (f" ({failure.detail})" if failure.detail else "")
+        self._due = started + (timedelta(hours=1) if left else timedelta(days=1))
+        duration_ms = (time.monotonic() - began) * 1000
+        yield Run("archive", "failed" if code else "done", started, duration_ms, rows, code, error)
 
 
 class Runner:

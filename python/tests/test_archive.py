@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from awf_pg import Api, archive, parquet
+from awf_pg import Api, archive, jobs, parquet
 from awf_pg.cli import main
 from awf_pg.connect import Source
 from awf_pg.copy import Writer
@@ -726,6 +726,73 @@ def test_the_commands(db: str, folder: Path) -> None:
     assert (said.exit_code, "Error WF305: 2025-01-15 is restored" in said.output) == (1, True)
     said = command(db, "archive", "--before", str(AFTER), "--to", str(folder / "none"))
     assert said.exit_code == 2
+
+
+# With the jobs
+
+
+def keep_days(db: str, days: int) -> None:
+    with Api(db) as api:
+        api.set_setting("ingest_max_age_days", days)
+        api.set_setting("events_keep_days", days)
+
+
+def jobs_run(db: str, folder: Path) -> tuple[int, list[str]]:
+    """Exit status, and the lines without their times."""
+    said = command(db, "jobs", "run", "--once", "--archive", str(folder))
+    return said.exit_code, [line.partition("Z ")[2].rpartition(", ")[0] for line in said.output.splitlines()]
+
+
+def test_the_loop_archives_what_the_setting_lets_go(db: str, folder: Path) -> None:
+    today = datetime.now(UTC).date()
+    old, older = today - timedelta(days=4), today - timedelta(days=5)
+    store(db, older, old, today - timedelta(days=3), today)
+    status, said = jobs_run(db, folder)
+    assert (status, said[0]) == (
+        1,
+        "archive: failed, WF002: the day before which to archive is missing",
+    )
+    assert any(line.startswith("refresh: done") for line in said)  # the others go on
+    keep_days(db, 3)
+    status, said = jobs_run(db, folder)
+    assert (status, said[0]) == (0, "archive: done, 2 rows")
+    assert rows(db, DAYS) == [(older, "dropped"), (old, "dropped")]
+    (folder / archive.MANIFEST).write_text("{")
+    status, said = jobs_run(db, folder)
+    assert status == 1
+    assert said[0].startswith("archive: failed, WF915: ")
+
+
+def test_the_loop_archives_once_a_day_and_tries_again_sooner(
+    db: str, admin: Api, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_days(db, 3)
+    bell = jobs.Bell()
+    task = jobs.Archive(admin, folder, bell)
+    clock = [datetime(2030, 1, 1, tzinfo=UTC)]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return clock[0]
+
+    monkeypatch.setattr(jobs, "datetime", Clock)
+    outcomes = []
+    for hours, harm in ((0, None), (23, None), (1, "{"), (0.5, "{"), (0.5, None), (1, None)):
+        clock[0] += timedelta(hours=hours)
+        manifest = folder / archive.MANIFEST
+        manifest.unlink(missing_ok=True) if harm is None else manifest.write_text(harm)
+        outcomes.append([run.outcome for run in task()])
+    assert outcomes == [["done"], [], ["failed"], [], ["done"], []]
+    bell.ring()
+    admin.set_setting("events_keep_days", None)
+    admin.set_setting("ingest_max_age_days", 3650)
+    store(db, DAY)
+    keep_days(db, 3)
+    clock[0] += timedelta(days=2)
+    assert [run.rows for run in task()] == [0]  # it was told to end
+    assert rows(db, DAYS) == []
+    bell.close()
 
 
 @pytest.mark.parametrize("package", ["pyarrow", "adbc_driver_postgresql"])

@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(204);
+select plan(206);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();

@@ -1,6 +1,6 @@
 -- Archive: what the database asks before a day may go, and before it may come back. The files are in the Python tests.
 begin;
-select plan(95);
+select plan(96);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -64,6 +64,14 @@ select is(
     pg_temp.error_of($$select awf.open_archive('2025-01-10')$$), 'WF305 2025-01-10 has not left turn_events, or has no events',
     'refused: a day without events'
 );
+
+select awf.set_setting('ingest_max_age_days', '16');
+select awf.set_setting('events_keep_days', '16');
+select results_eq(
+    'select day from awf.archive_days()', $$values (date '2025-01-15')$$, 'without a day: those that events_keep_days lets go'
+);
+select awf.set_setting('events_keep_days', 'null');
+select awf.set_setting('ingest_max_age_days', '3650');
 
 -- What needs a detached day.
 select

@@ -17,13 +17,18 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--before", type=day, required=True, metavar="DATE", help="First day that stays (UTC).")
+@click.option(
+    "--before",
+    type=day,
+    metavar="DATE",
+    help="First day that stays (UTC); without it as events_keep_days says.",
+)
 @click.option("--to", "folder", type=_FOLDER, required=True, metavar="DIR", help="Folder of the files.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--keep", is_flag=True, help="Leave the detached tables; a later run drops them.")
 @format_option("table", "json")
 @with_api
-def archive(api: Api, before: date, folder: Path, dry_run: bool, keep: bool, fmt: str) -> None:
+def archive(api: Api, before: date | None, folder: Path, dry_run: bool, keep: bool, fmt: str) -> None:
     """Write days of events to Parquet files and drop them from the database.
 
     For each day before DATE, the oldest first: detach it (later events of it are kept aside as rejected

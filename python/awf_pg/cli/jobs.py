@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import click
 
+from awf_pg import archive
 from awf_pg.admin import Api
 from awf_pg.cli import output
 from awf_pg.cli.base import (
@@ -26,7 +28,7 @@ from awf_pg.cli.base import (
 )
 from awf_pg.connect import Source, execute
 from awf_pg.errors import translated
-from awf_pg.jobs import EVERY_S, Bell, Jobs, Run, Runner
+from awf_pg.jobs import EVERY_S, Archive, Bell, Jobs, Run, Runner, Task
 
 cron_dsn_option = click.option(
     "--cron-dsn",
@@ -71,7 +73,9 @@ def list_jobs(api: Api, fmt: str, out: str | None) -> None:
 
 @jobs.command()
 @click.option("--job", metavar="NAME", callback=not_empty, help="Runs of this job only.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="NUMBER", help="At most this many; 100 without it.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="NUMBER", help="At most this many; 100 without it."
+)
 @format_option("table", "json", "csv")
 @out_option
 @with_api
@@ -95,9 +99,16 @@ def log(api: Api, job: str | None, limit: int | None, fmt: str, out: str | None)
     metavar="SECONDS",
     help="How often to look for what is due.",
 )
+@click.option(
+    "--archive",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Once a day, write days of events that events_keep_days lets go to Parquet files there.",
+)
 @dsn_option
 @click.pass_context
-def run(ctx: click.Context, once: bool, every: float, dsn: str | None) -> None:
+def run(ctx: click.Context, once: bool, every: float, folder: Path | None, dsn: str | None) -> None:
     """Run the jobs, each whenever it is due, until a signal ends this.
 
     Each run is a line. Two processes, or pg_cron beside this one, do no harm: a job runs once at a time, and
@@ -108,7 +119,10 @@ def run(ctx: click.Context, once: bool, every: float, dsn: str | None) -> None:
     Example:
       awf-pg jobs run
       awf-pg jobs run --once
+      awf-pg jobs run --archive /srv/archive
     """
+    if folder is not None:
+        archive.require_extra()
     failed: list[Run] = []
 
     def show(done: Run) -> None:
@@ -120,7 +134,9 @@ def run(ctx: click.Context, once: bool, every: float, dsn: str | None) -> None:
         Api(require_dsn(dsn), application_name="awf-pg jobs", on_notice=tell) as api,
         _rung_by_signals() as bell,
     ):
-        runner = Runner([Jobs(api)], bell, show, lambda said: tell(f"{_time(datetime.now(UTC))} {said}"))
+        # Before the job "retention", which drops what is archived.
+        tasks: list[Task] = [Jobs(api)] if folder is None else [Archive(api, folder, bell), Jobs(api)]
+        runner = Runner(tasks, bell, show, lambda said: tell(f"{_time(datetime.now(UTC))} {said}"))
         if once:
             runner.round()
         else:
@@ -135,7 +151,9 @@ def run(ctx: click.Context, once: bool, every: float, dsn: str | None) -> None:
 @click.option(
     "--schedule", metavar="CRON", callback=not_empty, help="When pg_cron runs it, such as '30 4 * * *' (UTC)."
 )
-@click.option("--every", metavar="INTERVAL", callback=not_empty, help="How often the loop runs it, such as '5 minutes'.")
+@click.option(
+    "--every", metavar="INTERVAL", callback=not_empty, help="How often the loop runs it, such as '5 minutes'."
+)
 @with_api
 def set_job(api: Api, name: str, enabled: bool | None, schedule: str | None, every: str | None) -> None:
     """Change when a job runs, or that it does.
