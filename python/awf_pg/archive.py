@@ -21,7 +21,7 @@ from psycopg import sql
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from awf_pg.connect import execute
-from awf_pg.errors import AwfError, ConfigurationError, translated
+from awf_pg.errors import ArchiveMismatch, AwfError, ConfigurationError, translated
 
 if TYPE_CHECKING:
     from awf_pg import parquet
@@ -97,6 +97,7 @@ def run(
         return done
     with _locked(folder):
         _manifest(folder)  # One that cannot be read is to be found before a day is detached.
+        _take_up(api, folder)
         while api.refresh_rollups()["batches"]:
             pass
         for row in api.archive_days(before):
@@ -115,6 +116,7 @@ def restore(api: Api, day: date, folder: Path) -> Restored:
         erased = api.attach_day(day)
         return Restored(day, None, None, erased["erased_players"], erased["erased_events"])
     path = folder / file_name(day)
+    _take_up(api, folder, path.name)
     content = parquet.read(path, day)
     _check_manifest(path, day, content)
     with translated(api.source.target), api.source.transaction() as connection:
@@ -200,10 +202,6 @@ def _is_finished(row: Mapping[str, Any], path: Path) -> bool:
     from awf_pg import parquet
 
     day, sha256 = row["day"], row["archive_sha256"] if row["archive_file"] == path.name else None
-    partial = _partial(path)
-    # A kill came before the file got its name.
-    if sha256 is not None and partial.exists() and parquet.sha256_of(partial) == sha256:
-        _rename(partial, path)
     if not path.exists():
         return False
     found = parquet.sha256_of(path)
@@ -228,31 +226,61 @@ def _written(api: Api, day: date, table: str, path: Path) -> parquet.Content:
             rows = parquet.write(file, api.source.dsn(), table, _texts(api))
             file.flush()
             os.fsync(file.fileno())
+        _sync(partial.parent)
         content = parquet.read(partial, day)
         if content.rows != rows:
             raise parquet.ArchiveError(
                 f"{partial} has {content.rows} events where {rows} were written",
                 hint="nothing was dropped; check the disk, then run it again",
             )
-        # Only a file that the database remembers gets the name under which it is looked for.
+    except BaseException as error:
+        _remove(partial)
+        raise (_cannot_write(partial, error) if isinstance(error, OSError) else error) from error
+    try:
         api.close_archive(day, path.name, rows, content.sha256, content.digest, parquet.FORMAT)
-        _rename(partial, path)
-    except OSError as error:
-        raise _cannot_write(partial, error) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-    _note(path, day, content)
+    except ArchiveMismatch:
+        _remove(partial)
+        raise
+    # From here on the database may let go of the events at any time, after a lost connection as well:
+    # the next run finds the file under its first name then.
+    _named(partial, day, content)
     return content
+
+
+def _take_up(api: Api, folder: Path, names: str = "turn_events_*.parquet") -> None:
+    """Give files their names that the database remembers, but that a kill kept from getting them."""
+    from awf_pg import parquet
+
+    partials = list(folder.glob(f"{names}.partial"))
+    if not partials:
+        return
+    query = "select archive_file, archive_sha256, day from awf.event_days where archived_at is not null"
+    with translated(api.source.target), api.source.transaction() as connection:
+        remembered = {file: (sha256, day) for file, sha256, day in execute(connection, query)}
+    for partial in partials:
+        sha256, day = remembered.get(partial.stem, (None, None))
+        if sha256 is not None and parquet.sha256_of(partial) == sha256:
+            _named(partial, day, parquet.read(partial, day))
 
 
 def _partial(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def _rename(partial: Path, path: Path) -> None:
-    os.replace(partial, path)
-    _sync(path.parent)
+def _named(partial: Path, day: date, content: parquet.Content) -> None:
+    """Give a finished file its name and its place in the manifest."""
+    path = partial.with_suffix("")
+    try:
+        os.replace(partial, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    _note(path, day, content)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _cannot_write(path: Path, error: OSError) -> AwfError:
@@ -320,8 +348,7 @@ def _note(path: Path, day: date, content: parquet.Content) -> None:
         os.replace(partial, manifest)
         _sync(manifest.parent)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        _remove(partial)
         raise _cannot_write(manifest, error) from error
 
 

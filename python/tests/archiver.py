@@ -27,7 +27,7 @@ STAGES: dict[str, tuple[Any, str, bool]] = {
     "file written": (parquet, "write", True),
     "file read back": (parquet, "read", True),
     "recorded": (Api, "close_archive", True),
-    "file renamed": (archive, "_rename", True),
+    "file renamed": (archive, "_note", False),
     "manifest half written": (json, "dump", True),
     "manifest written": (archive, "_note", True),
     "dropped": (Api, "drop_archived_day", True),

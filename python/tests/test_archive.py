@@ -642,6 +642,31 @@ def test_another_run_at_work(db: str, admin: Api, folder: Path) -> None:
     assert rows(db, DAYS) == []
 
 
+@pytest.mark.parametrize("found_by", ["restore", "run"])
+def test_a_file_that_the_database_remembers_is_found_under_its_first_name(
+    db: str, admin: Api, folder: Path, found_by: str
+) -> None:
+    """The answer gets lost after the database has heard; it then lets go of the table by itself."""
+    store(db, DAY)
+    stored = rows(db, EVENTS)
+
+    def lose() -> None:
+        raise ServerUnreachable("lost")
+
+    with struck("recorded", lose), pytest.raises(ServerUnreachable):
+        archive.run(admin, AFTER, folder)
+    assert content_of(folder) == {f"{FILE}.partial"}
+    keep_days(db, 30)
+    admin.set_setting("archive_required", True)
+    assert [one["action"] for one in admin.apply_retention()] == ["dropped"]
+    if found_by == "run":
+        assert archive.run(admin, AFTER, folder) == []
+        assert content_of(folder) == {FILE, archive.MANIFEST}
+    assert archive.restore(admin, DAY, folder).events == 40
+    assert content_of(folder) == {FILE, archive.MANIFEST}
+    assert rows(db, EVENTS) == stored
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"days": 1}', '{"days": {"2025-01-15": 1}}', "\xff"])
 def test_a_broken_manifest(db: str, admin: Api, folder: Path, text: str) -> None:
     store(db, DAY)
