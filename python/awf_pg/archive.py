@@ -233,9 +233,12 @@ def _written(api: Api, day: date, table: str, path: Path) -> parquet.Content:
                 f"{partial} has {content.rows} events where {rows} were written",
                 hint="nothing was dropped; check the disk, then run it again",
             )
-    except BaseException as error:
+    except OSError as error:
         _remove(partial)
-        raise (_cannot_write(partial, error) if isinstance(error, OSError) else error) from error
+        raise _cannot_write(partial, error) from error
+    except BaseException:
+        _remove(partial)
+        raise
     try:
         api.close_archive(day, path.name, rows, content.sha256, content.digest, parquet.FORMAT)
     except ArchiveMismatch:
