@@ -43,7 +43,7 @@ begin
         left join awf.event_days as d using (day)
     ) as s
     -- A day that is not over gets further events for certain.
-    where s.day < least(v_before, v_today)
+    where s.day < least(v_before, v_today) and s.relation is not null
     order by s.day;
 end;
 $$;
