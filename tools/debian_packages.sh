@@ -2,10 +2,10 @@
 # Install what `make` needs from Debian, where this is Debian and we are root; elsewhere say so and go on.
 #
 #     tools/debian_packages.sh venv     python3 -m venv
-#     tools/debian_packages.sh server   the full server with pgTAP and plpgsql_check
+#     tools/debian_packages.sh server   the full server with pgTAP, plpgsql_check and pg_cron
 set -eu
 
-server="postgresql-15 postgresql-plpython3-15 postgresql-15-pgtap postgresql-15-plpgsql-check
+server="postgresql-15 postgresql-plpython3-15 postgresql-15-pgtap postgresql-15-plpgsql-check postgresql-15-cron
         libtap-parser-sourcehandler-pgtap-perl util-linux"
 
 case ${1:-} in

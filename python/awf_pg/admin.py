@@ -55,6 +55,11 @@ class Api:
     def close(self) -> Any:
         self._source.close()
 
+    @property
+    def source(self) -> Source:
+        """Where the connections come from: for COPY, which no function call can be."""
+        return self._source
+
     # Install and operate
 
     def version(self) -> str:
@@ -333,6 +338,54 @@ class Api:
     def reapply_erasures(self) -> dict[str, Any]:
         return self._rows("reapply_erasures")[0]
 
+    # Storage
+
+    def ensure_partitions(self, first: Day | None = None, last: Day | None = None) -> Rows:
+        return self._rows(
+            "ensure_partitions",
+            p_from=None if first is None else _day(first),
+            p_to=None if last is None else _day(last),
+        )
+
+    def apply_retention(self, dry_run: bool = False, max_days: int | None = None) -> Rows:
+        return self._rows("apply_retention", p_dry_run=dry_run, p_max_days=max_days)
+
+    def storage_report(self, days_ahead: int | None = None) -> Rows:
+        return self._rows("storage_report", p_days_ahead=days_ahead)
+
+    # Jobs
+
+    def list_jobs(self) -> Rows:
+        return self._rows("list_jobs")
+
+    def list_job_runs(self, job: str | None = None, limit: int | None = None) -> Rows:
+        return self._rows("list_job_runs", p_job=job, p_limit=limit)
+
+    def run_job(self, name: str, only_due: bool | None = None) -> dict[str, Any]:
+        return self._rows("run_job", name, p_only_due=only_due)[0]
+
+    def run_jobs(self) -> Rows:
+        return self._rows("run_jobs")
+
+    def set_job(
+        self,
+        name: str,
+        enabled: bool | None = None,
+        schedule: str | None = None,
+        every: timedelta | str | None = None,
+    ) -> None:
+        self._rows("set_job", name, p_enabled=enabled, p_schedule=schedule, p_every=every)
+
+    def schedule_jobs(self) -> Rows:
+        return self._rows("schedule_jobs")
+
+    def unschedule_jobs(self) -> Rows:
+        return self._rows("unschedule_jobs")
+
+    def cron_statements(self, role: str | None = None, remove: bool | None = None) -> list[str]:
+        rows = self._rows("cron_statements", p_role=role, p_remove=remove)
+        return [row["cron_statements"] for row in rows]
+
     # Rollups and reports
 
     def refresh_rollups(self) -> dict[str, Any]:
@@ -343,6 +396,26 @@ class Api:
 
     def backfill(self, first: Day, last: Day) -> Rows:
         return self._rows("backfill", _day(first), _day(last))
+
+    # Archive; awf_pg.archive writes and reads the files between these calls
+
+    def archive_days(self, before: Day | None = None) -> Rows:
+        return self._rows("archive_days", p_before=None if before is None else _day(before))
+
+    def open_archive(self, day: Day) -> str | None:
+        table: str | None = self._value("open_archive", _day(day))
+        return table
+
+    def close_archive(
+        self, day: Day, file: str, rows: int, sha256: str, digest: str, format: int | None = None
+    ) -> None:
+        self._rows("close_archive", _day(day), file, rows, sha256, _numeric(Decimal(digest)), p_format=format)
+
+    def drop_archived_day(self, day: Day, sha256: str) -> bool:
+        return bool(self._value("drop_archived_day", _day(day), sha256))
+
+    def attach_day(self, day: Day) -> dict[str, Any]:
+        return self._rows("attach_day", _day(day))[0]
 
     def experiment_report(
         self, key: str, first: Day | None = None, last: Day | None = None, by: Sequence[str] | None = None

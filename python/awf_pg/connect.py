@@ -51,6 +51,10 @@ class Source:
         """Another connection, the caller's to keep and to close; where there is a pool, beside the pool."""
         return _connect(self._opened_by())
 
+    def dsn(self) -> str:
+        """How the connections are opened, with the secrets: for another driver."""
+        return make_conninfo(**self._opened_by())
+
     def database(self) -> str:
         """Host, port and database that the connections lead to."""
         return describe(self._opened_by())

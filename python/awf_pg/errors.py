@@ -70,7 +70,7 @@ class InvalidAllocations(AwfError, code="WF105", status=422):
 
 
 class InvalidState(AwfError, code="WF106", status=409):
-    """The status of the experiment does not allow this."""
+    """The present state (of an experiment, of settings, of the transaction) does not allow this."""
 
 
 class VariationMissing(AwfError, code="WF107", status=409):
@@ -169,6 +169,22 @@ class EventsGone(AwfError, code="WF301", status=409):
     """The events of a day are no longer in the database."""
 
 
+class DayNotClosed(AwfError, code="WF302", status=409):
+    """A day cannot leave: it is not over, has waiting batches or is not detached."""
+
+
+class DayNotArchived(AwfError, code="WF303", status=409):
+    """The events of a day must be archived before they are dropped."""
+
+
+class ArchiveMismatch(AwfError, code="WF304", status=409):
+    """A file does not hold what the database archived, or has to archive."""
+
+
+class DayState(AwfError, code="WF305", status=409):
+    """Whether the events of the day are attached, detached or dropped does not allow this."""
+
+
 class UnsafeOwner(AwfError, code="WF401", status=500):
     """The functions belong to a superuser."""
 
@@ -183,6 +199,14 @@ class UnknownRoleKind(AwfError, code="WF403", status=400):
 
 class RoleNotFound(AwfError, code="WF404", status=404):
     """There is no such role."""
+
+
+class JobNotFound(AwfError, code="WF405", status=404):
+    """There is no such job."""
+
+
+class NoScheduler(AwfError, code="WF406", status=409):
+    """The database has no pg_cron."""
 
 
 class ServerUnreachable(AwfError, code="WF900", status=503):

@@ -2,8 +2,8 @@
 
     python -m tests.servers run [--awf] [--pgtap] -- psql -c 'select awf.version()'
 
-Two kinds: `debian`, the packaged server with pgTAP and plpgsql_check, and `embedded`, the one in a Python
-wheel, which has neither. AWF_TEST_SERVER=debian|embedded forces one.
+Two kinds: `debian`, the packaged server with pgTAP, plpgsql_check and pg_cron, and `embedded`, the one in a
+Python wheel, which has none of them. AWF_TEST_SERVER=debian|embedded forces one.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ def missing_for_debian() -> list[str]:
         DEBIAN / "bin" / "initdb",
         DEBIAN_SHARE / "extension" / "pgtap.control",
         DEBIAN_SHARE / "extension" / "plpgsql_check.control",
+        DEBIAN_SHARE / "extension" / "pg_cron.control",
     ]
     return [str(path) for path in needed if not path.exists()]
 

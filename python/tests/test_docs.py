@@ -193,6 +193,7 @@ def test_commands_exist_with_their_options(
 ) -> None:
     for file in ("events.jsonl", "experiment.json", "token-budget-test.json", "sessions.txt", "awf.spool"):
         (tmp_path / file).write_text("{}")
+    (tmp_path / "archive").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWF_DATABASE_URL", "postgresql://localhost/game")
     for arguments in commands_in((ROOT / name).read_text("utf-8")):

@@ -280,6 +280,24 @@ def test_an_upgrade_writes_the_timeline_of_experiments(server: servers.Server, e
         assert rows(connection, running) == [(1, 2)]  # An event of last year is one of the first phase.
 
 
+def test_an_upgrade_finds_days_that_were_let_go_by_hand(server: servers.Server, extension_path: str) -> None:
+    with fresh_database(server, extension_path) as connection:
+        connection.execute("create extension awf version '0.1.0'")
+        connection.execute("select awf.migrate()")
+        for day in ("15", "16", "17"):
+            event = EVENT.replace("2025-01-15", f"2025-01-{day}")
+            connection.execute("select awf.record_turn(%s::jsonb)", [event])
+        connection.execute("select awf.refresh_rollups()")
+        connection.execute("alter table awf.turn_events detach partition awf.turn_events_20250115")
+        connection.execute("drop table awf.turn_events_20250116")
+        connection.execute("alter extension awf update")
+        connection.execute("select awf.migrate()")
+        query = "select day::text, state, dropped_at is null from awf.event_days order by day"
+        assert rows(connection, query) == [("2025-01-15", "detached", True), ("2025-01-16", "dropped", False)]
+        with pytest.raises(psycopg.Error, match="the events of 2025-01-15 are gone"):
+            connection.execute("select awf.record_turn(%s::jsonb)", [EVENT])
+
+
 def make_experiment(
     connection: Connection, key: str, start: str | None, end: str | None, more: dict[str, Any] | None = None
 ) -> None:

@@ -322,19 +322,6 @@ def connections(dsn: str, application: str) -> int:
 # The spool takes no more
 
 
-@pytest.fixture
-def small_file_system(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB, a real one."""
-    folder = tmp_path / "mounted"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "awf-test", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("limit", ["size limit", "full file system"])
 def test_spool_takes_no_more(
     mortal: servers.MortalServer,

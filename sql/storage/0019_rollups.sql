@@ -6,8 +6,6 @@ update awf.metrics set has_histogram = true
 where name in ('turnLatencyMs', 'modelLatencyMs', 'bundleMs', 'bundleTokens', 'outputTokens');
 
 -- Rows that change all the time have room beside them, so that no index has to follow (HOT updates).
-alter table awf.daily_totals set (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-
 create table awf.dimension_totals (
     variation_id integer not null,
     day date not null,

@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(133);
+select plan(135);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -124,6 +124,7 @@ insert into calls values
 ('active_config', 'select awf.active_config()'),
 ('advance_ramp', $$select awf.advance_ramp('awf-default-test')$$),
 ('analytics_stats', 'select awf.analytics_stats()'),
+('apply_retention', 'select * from awf.apply_retention()'),
 ('assign', $$select awf.assign('awf-default-test', 's')$$),
 ('assign_many', $$select awf.assign_many('awf-default-test', '{s}')$$),
 ('backfill', $$select awf.backfill('2025-01-01', '2025-01-02')$$),
@@ -138,6 +139,7 @@ insert into calls values
 ('delete_template', $$select awf.delete_template('t')$$),
 ('delete_variation', $$select awf.delete_variation('awf-default-test', 'control')$$),
 ('dimension_ids', $$select awf.dimension_ids('world', '{w}')$$),
+('ensure_partitions', 'select * from awf.ensure_partitions()'),
 ('explain_assignment', $$select awf.explain_assignment('awf-default-test', 's')$$),
 ('forget_player', $$select * from awf.forget_player(repeat('0', 64))$$),
 ('grant_usage', $$select awf.grant_usage('pgtap_nobody', 'reader')$$),
@@ -238,7 +240,8 @@ select bag_eq(
     'select name, value from awf.settings',
     $$values ('hash_basis', '"session"'::jsonb), ('model_max_output_tokens', null), ('tool_max_calls_per_turn', null),
     ('ingest_max_age_days', '3650'), ('ingest_max_future_minutes', '1440'), ('exposure_attributes', '[]'),
-    ('ingest_log_keep_days', '30')$$,
+    ('ingest_log_keep_days', '30'), ('partitions_ahead_days', '7'), ('events_keep_days', null), ('archive_required', 'false'),
+    ('rejected_keep_days', null)$$,
     'the settings have their documented defaults'
 );
 select throws_ok(

@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(202);
+select plan(206);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -72,7 +72,8 @@ insert into expected values
 ('active_config', 'analyst writer admin'), ('assign', 'reader analyst writer admin'),
 ('list_experiments', 'reader analyst admin'), ('get_experiment', 'reader analyst admin'),
 ('list_variations', 'reader analyst admin'), ('experiment_report', 'reader analyst admin'),
-('analytics_stats', 'reader analyst admin'),
+('analytics_stats', 'reader analyst admin'), ('storage_report', 'reader analyst admin'),
+('ensure_partitions', 'admin'), ('apply_retention', 'admin'),
 ('list_phases', 'reader analyst admin'), ('list_layers', 'reader analyst admin'), ('layer_map', 'reader analyst admin'),
 ('list_templates', 'reader analyst admin'),
 ('assign_many', 'analyst admin'), ('explain_assignment', 'analyst admin'), ('simulate_assignment', 'analyst admin'),
@@ -91,6 +92,8 @@ insert into expected values
 ('create_from_template', 'admin'), ('save_template', 'admin'), ('delete_template', 'admin'),
 ('set_setting', 'admin'), ('set_player_hash_key', 'admin'), ('refresh_rollups', 'admin'), ('rollup_daily', 'admin'),
 ('backfill', 'admin'), ('retry_rejected', 'admin'), ('forget_player', 'admin'), ('reapply_erasures', 'admin'),
+('archive_days', 'admin'), ('open_archive', 'admin'), ('close_archive', 'admin'), ('drop_archived_day', 'admin'),
+('attach_day', 'admin'), ('open_restore', 'admin'), ('close_restore', 'admin'),
 ('migrate', ''), ('create_roles', ''), ('grant_usage', ''), ('revoke_usage', '');
 select bag_eq(
     $$select distinct name from calls where name !~ '^_'$$, 'select function_name from expected',
@@ -134,11 +137,12 @@ select
     results_eq(
         format('select pg_temp.private_functions_of(%L)', r.role),
         array[
-            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_expected_percent',
+            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_event_tables', '_expected_percent',
             '_experiment_document',
             '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of',
             '_now', '_phases_document',
-            '_present_coverage', '_report_range_notice', '_variation_document'
+            '_present_coverage', '_report_range_notice', '_setting_number', '_storage_forecast', '_storage_tables',
+            '_storage_upkeep', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
     )
@@ -183,7 +187,8 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_reader')$$,
     array[
-        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions', 'select experiment_phases',
+        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions', 'select event_days',
+        'select experiment_phases',
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select knobs',
         'select layer_claims', 'select layers', 'select metrics', 'select settings', 'select variation_ids'
     ],
@@ -192,8 +197,9 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_analyst')$$,
     array[
-        'select analytics_events', 'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals',
-        'select dimensions', 'select erasures', 'select experiment_overrides', 'select experiment_phases',
+        'select analytics_events', 'select archives', 'select config_state', 'select crossovers', 'select daily_rollups',
+        'select daily_totals',
+        'select dimensions', 'select erasures', 'select event_days', 'select experiment_overrides', 'select experiment_phases',
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures',
         'select ingest_log', 'select ingest_sources', 'select knobs',
         'select layer_claims', 'select layers', 'select metrics', 'select rejected_events',
@@ -209,9 +215,10 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_admin')$$,
     array[
-        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select config_state',
-        'select crossovers',
-        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select experiment_overrides',
+        'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select archives',
+        'select config_state', 'select crossovers',
+        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select event_days',
+        'select experiment_overrides',
         'select experiment_phases', 'select experiment_templates', 'select experiment_variations', 'select experiments',
         'select exposures', 'select ingest_log', 'select ingest_sources', 'select knobs', 'select layer_claims', 'select layers',
         'select metrics', 'select rejected_events',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from awf_pg.cli import (
+    archive,
     assign,
     checks,
     config,
@@ -12,6 +13,7 @@ from awf_pg.cli import (
     experiment,
     ingest,
     install,
+    jobs,
     layer,
     overrides,
     phases,
@@ -22,6 +24,7 @@ from awf_pg.cli import (
     server,
     spool,
     stats,
+    storage,
     template,
     variation,
 )
@@ -61,7 +64,11 @@ for command in (
     rollup.rollup,
     report.report,
     rollup.backfill,
+    archive.archive,
+    archive.restore_archive,
     stats.stats,
+    jobs.jobs,
+    storage.storage,
     spool.spool,
     players.forget_player,
     players.reapply_erasures,

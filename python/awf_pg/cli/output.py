@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
@@ -209,6 +209,72 @@ DISAGREEMENTS = View(
     ),
 )
 
+# Sizes are in MB in a table for people, in bytes everywhere else.
+STORAGE = View(
+    columns=(
+        "kind", "name", "day", "rows", "heap_bytes", "index_bytes", "total_bytes", "bytes_per_row", "detail",
+    ),
+    shown=(
+        Column("kind", "kind"),
+        Column("name", "name"),
+        Column("day", "day", absent=""),
+        Column("rows", "rows"),
+        Column("heap_bytes", "heap\nMB", digits=2),
+        Column("index_bytes", "indexes\nMB", digits=2),
+        Column("total_bytes", "total\nMB", digits=2),
+        Column("bytes_per_row", "bytes\na row", digits=0),
+        Column("detail", "detail", absent=""),
+    ),
+)  # fmt: skip
+
+PARTITIONS = View(
+    columns=("day", "table_name", "made"),
+    shown=(Column("day", "day"), Column("table_name", "table", absent="(gone)"), Column("made", "made now")),
+)
+
+RETENTION = View(
+    columns=("day", "table_name", "bytes", "events", "action"),
+    shown=(
+        Column("day", "day"),
+        Column("table_name", "table"),
+        Column("bytes", "MB", digits=2),
+        Column("events", "events"),
+        Column("action", "action"),
+    ),
+)
+
+JOBS = View(
+    columns=(
+        "name", "place", "schedule", "every", "enabled", "due", "due_at", "last_started_at", "last_duration_ms",
+        "last_rows", "last_code", "last_error", "last_scheduler", "description",
+    ),
+    shown=(
+        Column("name", "job"),
+        Column("enabled", "enabled"),
+        Column("schedule", "pg_cron"),
+        Column("every", "every"),
+        Column("due_at", "due"),
+        Column("last_started_at", "last run"),
+        Column("last_duration_ms", "ms", digits=0),
+        Column("last_rows", "rows"),
+        Column("last_scheduler", "by"),
+        Column("last_error", "error", absent=""),
+    ),
+)  # fmt: skip
+
+JOB_RUNS = View(
+    columns=("id", "job", "started_at", "duration_ms", "rows", "code", "error", "scheduler"),
+    shown=(
+        Column("started_at", "started"),
+        Column("job", "job"),
+        Column("duration_ms", "ms", digits=0),
+        Column("rows", "rows"),
+        Column("scheduler", "by"),
+        Column("code", "code", absent=""),
+        Column("error", "error", absent=""),
+    ),
+)
+
 
 def write_rows(rows: Iterable[Row], view: View, *, fmt: str, out: str | None = None) -> int:
     """Write rows and say how many there were. JSON and CSV are streamed, a table is not."""
@@ -319,7 +385,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no type for: decimals become numbers, times ISO 8601 in UTC."""
+    """What JSON has no type for: decimals become numbers, times ISO 8601 in UTC, intervals seconds."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, datetime):
@@ -328,6 +394,8 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -350,6 +418,8 @@ def _cell(value: Any, column: Column) -> str:
         return column.absent
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, timedelta):
+        return str(value).removesuffix(", 0:00:00")
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     if isinstance(value, bool | dict | list):

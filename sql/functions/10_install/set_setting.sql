@@ -26,7 +26,7 @@ begin
         or (case when jsonb_typeof(v_value) = 'number' then not (v_value #>> '{}')::numeric between 0 and v_max end)
         or (v_type = 'array' and not awf._are_names(v_value))
         or (p_name = 'hash_basis' and coalesce(v_value #>> '{}', '') not in ('session', 'player'))
-        or (p_name like 'ingest%' and v_value is null) then
+        or ((p_name like 'ingest%' or p_name = 'partitions_ahead_days' or v_type = 'boolean') and v_value is null) then
         raise exception using
             errcode = 'WF001',
             message = format('setting "%s" cannot be %s', p_name, coalesce(left(v_value::text, 100), 'null')),
@@ -34,6 +34,7 @@ begin
                 when p_name = 'hash_basis' then 'It is "session" or "player".'
                 when v_type = 'array'
                     then 'It is a list of up to 20 different names: a letter or "_", then up to 62 letters, digits, ".", "_" or "-".'
+                when v_type = 'boolean' then 'It is true or false.'
                 else format('It is a number from 0 to %s.', v_max)
             end;
     end if;
@@ -41,7 +42,7 @@ begin
 end;
 $$;
 comment on function awf.set_setting(text, jsonb) is
-'Changes a database-wide setting (table settings). p_value is JSON: a string, a number, a list of names, or null for "not
-set".
+'Changes a database-wide setting (table settings). p_value is JSON: a string, a number, true or false, a list of names, or null
+for "not set".
 Errors: WF003 (no such setting), WF001 (a value that does not fit).
 Example: SELECT awf.set_setting(''model_max_output_tokens'', ''2000'');';

@@ -1,6 +1,6 @@
 -- The partition of a day, made where it is missing.
 -- Called by whatever stores events, before the first row.
--- Costs one catalogue lookup; for a new partition see _make_partition().
+-- Costs a lock and a catalogue lookup; see _make_partition(). No day is detached until the transaction ends.
 create or replace function awf._ensure_partition(p_day date)
 returns regclass
 language plpgsql
@@ -10,19 +10,18 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');
-    v_partition regclass := awf._partition_of(v_name);
+    v_partition regclass;
 begin
+    -- A batch that is open when its day is detached would be lost to the rollups: who detaches waits for this lock.
+    lock table only awf.turn_events in row exclusive mode;
+    v_partition := awf._partition_of('turn_events_' || to_char(p_day, 'YYYYMMDD'));
     if v_partition is null then
         perform awf._check_window(p_day);
-        perform from awf.locks as l where l.name = 'partitions' for update;
-        if awf._partition_of(v_name) is null then
-            perform awf._make_partition(p_day, v_name);
-        end if;
-        v_partition := awf._partition_of(v_name);
+        v_partition := awf._add_partition(p_day);
     end if;
     return v_partition;
 end;
 $$;
 comment on function awf._ensure_partition(date) is
-'The partition of turn_events for a day (UTC), made if need be; raises WF203 for a day outside the accepted window.';
+'The partition of turn_events for a day (UTC), made if need be; raises WF203 for a day outside the accepted window and WF301 for one
+whose events have left the database.';

@@ -1,5 +1,5 @@
 -- Makes the partition of a day, ready for writers.
--- Called by _ensure_partition() under the lock "partitions".
+-- Called by _add_partition() under the lock "partitions".
 -- Takes SHARE UPDATE EXCLUSIVE on turn_events until the transaction ends.
 create or replace function awf._make_partition(p_day date, p_name text)
 returns void

@@ -31,6 +31,7 @@ begin
         and s.locale in (select d.value from awf.dimensions as d where d.kind = 'locale')
         and (s.assignments is null or (array_ndims(s.assignments) = 1 and s.assignments <@ v_ids))
     ) is not true;
+    perform awf._reject_gone_days();
     insert into awf.rejected_events (reason, detail, player_hash, event, complete)
     select
         split_part(s.fault, ': ', 1),

@@ -35,5 +35,5 @@ COPY <table_name> (ts, id, session_id, player_hash, world_id, adventure_id, loca
 turn_latency_us, model_latency_us, bundle_us, bundle_tokens, output_tokens, retries, fallbacks, tool_calls, acts, choices,
 time_advance_ticks, extra, attributes) FROM STDIN. Numbers of worlds, adventures, locales, models and variations come from dimension_ids().
 close_batch() may follow, for the log. If the COPY fails on a row (SQLSTATE class 22 or 23), roll back and send the batch through open_stage() and ingest_batch().
-Errors: WF203 (a day outside the accepted window), WF001 (rows).
+Errors: WF203 (a day outside the accepted window), WF301 (its events have left the database), WF001 (rows).
 Example: SELECT batch_id, table_name FROM awf.open_batch(''2025-01-15'', 500);';

@@ -21,6 +21,7 @@ world_ref, adventure_ref; optional: id (UUID), ts (default: now), locale (defaul
 assignments ([{"experiment", "variation"}, ...], as turn_params() gives exposures), metrics ({"turnLatencyMs": 812.5,
 "outputTokens": 210, "failed": false, ...}; further ones: numbers and booleans only), attributes ({"country": "FR", ...}: texts, numbers
 and booleans about the unit, of which its first exposure keeps those that the setting exposure_attributes names).
-Errors: WF201 (refused, naming field and value), WF205 (player_id without a stored key).
+Errors: WF201 (refused, naming field and value), WF205 (player_id without a stored key), WF301 (the events of its day have left the
+database).
 Example: SELECT awf.record_turn(''{"session_id": "s1", "player_id": "p1", "world_ref": "w", "adventure_ref": "a",
   "metrics": {"turnLatencyMs": 812.5, "outputTokens": 210}}'');';

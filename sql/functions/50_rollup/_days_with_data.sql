@@ -16,7 +16,10 @@ begin
     select p.day
     from pg_catalog.pg_inherits as i
     inner join pg_catalog.pg_class as c on i.inhrelid = c.oid
-    cross join lateral (select to_date(right(c.relname, 8), 'YYYYMMDD') as day) as p
+    -- The planner may ask this of other tables' names first.
+    cross join lateral (
+        select case when c.relname ~ '^turn_events_[0-9]{8}$' then to_date(right(c.relname, 8), 'YYYYMMDD') end as day
+    ) as p
     where i.inhparent = 'awf.turn_events'::regclass and p.day between p_from and p_to
     order by 1;
 end;

@@ -50,14 +50,15 @@ begin
             from pg_catalog.pg_inherits as i
             inner join pg_catalog.pg_class as c on i.inhrelid = c.oid
             where i.inhparent = 'awf.turn_events'::regclass
-        )
+        ),
+        'jobs', awf._jobs_state()
     );
 end;
 $$;
 comment on function awf.analytics_stats() is
 'State of the pipeline as JSON: {version, revision, events: {rolledUp, firstDay, lastDay}, lastEventAt, eventsPerMinute, batches:
 {waiting, oldestWaiting, waitingEvents, waitingBytes, rolledUp, direct, careful, insert}, rejected: {total, complete, byReason},
-exposures, crossovers, erasures, partitions: {count, first, last}}.
+exposures, crossovers, erasures, partitions: {count, first, last}, jobs: {job: {enabled, lastRunAt, failing, lastErrorAt, lastError}}}.
 eventsPerMinute is the mean of the last five whole minutes. batches counts what the log still holds (ingest_log_keep_days); waitingBytes
 is known where clients tell it. exposures counts a unit once for each phase of each experiment, crossovers those of them that were seen
 in more than one variation; rejected.complete are those that retry_rejected() can try again.

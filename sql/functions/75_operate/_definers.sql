@@ -59,8 +59,18 @@ as $$
     ('refresh_rollups', 'writes rollups that nobody may write'),
     ('rollup_daily', 'writes rollups that nobody may write'),
     ('backfill', 'writes rollups that nobody may write'),
+    ('ensure_partitions', 'makes partitions'),
+    ('apply_retention', 'drops what nobody may drop'),
+    ('run_job', 'writes the log of jobs, and does what nobody may do directly'),
+    ('set_job', 'checked change of a table that nobody may write'),
     ('forget_player', 'deletes rows that nobody may delete'),
     ('reapply_erasures', 'deletes rows that nobody may delete'),
+    ('open_archive', 'detaches partitions and grants on them'),
+    ('close_archive', 'reads a table that nobody may read'),
+    ('drop_archived_day', 'drops a table of the owner'),
+    ('attach_day', 'attaches partitions'),
+    ('open_restore', 'makes a table and grants on it'),
+    ('close_restore', 'attaches partitions'),
     ('_count_units', 'counts units, whom readers may not see'),
     ('analytics_stats', 'counts rows that readers may not see');
 $$;

@@ -44,6 +44,7 @@ begin
     perform awf._erase_units(p_hashes);
     perform awf._erase_exposures(p_hashes, v_first_id);
     perform awf._erase_rejected(p_hashes, v_first_id);
+    perform awf._erase_detached(p_hashes, v_first_id);
     perform awf._recompute_totals(d.day) from unnest(v_days) as d (day);
     return v_first_id;
 end;

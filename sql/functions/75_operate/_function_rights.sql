@@ -26,7 +26,9 @@ as $$
     cross join (
         values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
         ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('_count_units'), ('_expected_percent'), ('experiment_report'),
-        ('analytics_stats'), ('assign'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates'),
+        ('analytics_stats'), ('storage_report'), ('_storage_tables'), ('_storage_forecast'), ('_storage_upkeep'), ('_event_tables'),
+        ('list_jobs'), ('list_job_runs'), ('_job_due_at'), ('_require_job'),
+        ('_setting_number'), ('assign'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates'),
         ('_experiment_state'), ('_phases_document'), ('_coverage_at'), ('_present_coverage'), ('_find_layer'), ('_free_slots'), ('_holdout_of')
     ) as f (name)
     union all
@@ -51,6 +53,10 @@ as $$
         ('set_override'), ('create_layer'), ('set_holdout'), ('delete_layer'), ('create_from_template'), ('save_template'),
         ('delete_template'), ('set_setting'), ('set_player_hash_key'),
         ('refresh_rollups'), ('rollup_daily'), ('backfill'),
+        ('archive_days'), ('open_archive'), ('close_archive'), ('drop_archived_day'), ('attach_day'),
+        ('open_restore'), ('close_restore'),
+        ('ensure_partitions'), ('apply_retention'),
+        ('run_job'), ('run_jobs'), ('set_job'), ('schedule_jobs'), ('unschedule_jobs'), ('cron_statements'), ('_require_cron'),
         ('retry_rejected'), ('forget_player'), ('reapply_erasures')
     ) as f (name);
 $$;

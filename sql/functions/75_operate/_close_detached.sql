@@ -1,0 +1,39 @@
+-- Takes everybody's rights on a table that is a partition no more, and records the day.
+-- Called by _detach_day() under its locks.
+-- Costs a look at the table's rights and one row.
+create or replace function awf._close_detached(p_table regclass, p_day date)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_grantee oid;
+begin
+    for v_grantee in
+        select x.grantee
+        from pg_catalog.pg_class as c
+        cross join lateral aclexplode(c.relacl) as x
+        where c.oid = p_table and x.grantee <> c.relowner
+        union
+        select x.grantee
+        from pg_catalog.pg_class as c
+        inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid
+        cross join lateral aclexplode(a.attacl) as x
+        where c.oid = p_table and x.grantee <> c.relowner
+    loop
+        execute format('revoke all on %s from %s', p_table, case v_grantee when 0 then 'public' else v_grantee::regrole::text end);
+    end loop;
+    execute format('comment on table %s is %L', p_table, format('Events of %s, detached from turn_events.', p_day));
+    insert into awf.event_days as d (day, state, detached_at)
+    values (p_day, 'detached', awf._now())
+    on conflict (day) do update set
+        state = excluded.state,
+        detached_at = excluded.detached_at,
+        -- It may have got events since it was archived.
+        dropped_at = null, archived_at = null, archive_file = null, archive_rows = null, archive_sha256 = null, restored_at = null;
+end;
+$$;
+comment on function awf._close_detached(regclass, date) is 'Revokes all rights on a detached table but the owner''s; the day becomes "detached" in event_days.';

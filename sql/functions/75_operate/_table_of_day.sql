@@ -1,0 +1,16 @@
+-- The table of a day's events, attached or not.
+-- Called by whatever archives and restores.
+-- Costs one catalogue lookup.
+create or replace function awf._table_of_day(p_day date)
+returns regclass
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return to_regclass(format('awf.%I', 'turn_events_' || to_char(p_day, 'YYYYMMDD')));
+end;
+$$;
+comment on function awf._table_of_day(date) is 'The table that holds the events of a day (UTC), attached to turn_events or not; NULL when there is none.';
