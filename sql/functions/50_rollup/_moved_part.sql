@@ -44,13 +44,10 @@ begin
 
         moments as (
             insert into awf.experiment_moments as x (variation_id, metric_id, units, sum_d, sum_m, sum_dd, sum_dm, sum_mm)
-            select c.variation_id, v.metric_id, %8$s
-            from changed as c
-            cross join lateral (
-                values (0, c.old_turns, c.old_failed_turns, c.turns, c.failed_turns), %9$s
-            ) as v (metric_id, old_d, old_m, d, m)
-            where v.d <> 0 or v.m <> 0
-            group by c.variation_id, v.metric_id
+            select w.variation_id, v.*
+            from (select c.variation_id, %8$s from changed as c group by c.variation_id) as w
+            cross join lateral (values %9$s) as v (metric_id, units, d, m, dd, dm, mm)
+            where v.units <> 0 or v.d <> 0 or v.m <> 0
             on conflict (variation_id, metric_id) do update set
                 units = x.units + excluded.units, sum_d = x.sum_d + excluded.sum_d, sum_m = x.sum_m + excluded.sum_m,
                 sum_dd = x.sum_dd + excluded.sum_dd, sum_dm = x.sum_dm + excluded.sum_dm, sum_mm = x.sum_mm + excluded.sum_mm
@@ -59,8 +56,10 @@ begin
         p_units, p_players, v_sums, awf._unit_sums('%1$s'), awf._unit_sums('%1$s = d.%1$s + excluded.%1$s'),
         awf._unit_sums('m.%1$s <> 0', ' or '),
         awf._unit_sums('coalesce(sum(u.%1$s::double precision)::bigint, 0) as old_%1$s'),
-        awf._moments_moved(),
-        awf._each_metric('(%2$s, c.old_%1$s_count, c.old_%1$s_sum, c.%1$s_count, c.%1$s_sum)')
+        awf._moments_moved('turns', 'failed_turns', '0')
+        || ', ' || awf._each_metric(awf._moments_moved('%1$s_count', '%1$s_sum', '%2$s')),
+        '(0, w.units_0, w.d_0, w.m_0, w.dd_0, w.dm_0, w.mm_0), '
+        || awf._each_metric('(%2$s, w.units_%2$s, w.d_%2$s, w.m_%2$s, w.dd_%2$s, w.dm_%2$s, w.mm_%2$s)')
     );
 end;
 $$;
