@@ -71,7 +71,9 @@ def list_jobs(api: Api, fmt: str, out: str | None) -> None:
 
 @jobs.command()
 @click.option("--job", metavar="NAME", callback=not_empty, help="Runs of this job only.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="NUMBER", help="At most this many; 100 without it.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="NUMBER", help="At most this many; 100 without it."
+)
 @format_option("table", "json", "csv")
 @out_option
 @with_api
@@ -135,7 +137,9 @@ def run(ctx: click.Context, once: bool, every: float, dsn: str | None) -> None:
 @click.option(
     "--schedule", metavar="CRON", callback=not_empty, help="When pg_cron runs it, such as '30 4 * * *' (UTC)."
 )
-@click.option("--every", metavar="INTERVAL", callback=not_empty, help="How often the loop runs it, such as '5 minutes'.")
+@click.option(
+    "--every", metavar="INTERVAL", callback=not_empty, help="How often the loop runs it, such as '5 minutes'."
+)
 @with_api
 def set_job(api: Api, name: str, enabled: bool | None, schedule: str | None, every: str | None) -> None:
     """Change when a job runs, or that it does.
