@@ -361,8 +361,10 @@ class Api:
     def list_job_runs(self, job: str | None = None, limit: int | None = None) -> Rows:
         return self._rows("list_job_runs", p_job=job, p_limit=limit)
 
-    def run_job(self, name: str, only_due: bool | None = None) -> dict[str, Any]:
-        return self._rows("run_job", name, p_only_due=only_due)[0]
+    def run_job(
+        self, name: str, only_due: bool | None = None, scheduler: str | None = None
+    ) -> dict[str, Any]:
+        return self._rows("run_job", name, p_only_due=only_due, p_scheduler=scheduler)[0]
 
     def run_jobs(self) -> Rows:
         return self._rows("run_jobs")

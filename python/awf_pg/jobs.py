@@ -75,7 +75,7 @@ class Jobs:
     def __call__(self) -> Iterator[Run]:
         for job in self._api.list_jobs():
             if job["due"]:
-                run = Run(**self._api.run_job(job["name"], only_due=True))
+                run = Run(**self._api.run_job(job["name"], only_due=True, scheduler="awf-pg"))
                 # Somebody else has run it since the list was made: nothing to tell.
                 if run.outcome != "not due":
                     yield run

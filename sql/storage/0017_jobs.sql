@@ -17,7 +17,7 @@ locks its row until the end of the transaction: a job runs once at a time.';
 comment on column awf.jobs.name is 'Name of the job.';
 comment on column awf.jobs.place is 'Its place in a round.';
 comment on column awf.jobs.schedule is 'When pg_cron runs it, in pg_cron''s syntax; its clock is UTC unless the server says otherwise.';
-comment on column awf.jobs.every is 'How often the other ways run it: once in each stretch of this length, counted from midnight UTC, Monday.';
+comment on column awf.jobs.every is 'How often the other ways run it: once in each stretch of this length, counted from a Monday, midnight UTC.';
 comment on column awf.jobs.description is 'What it does and what it counts.';
 comment on column awf.jobs.enabled is 'False: nobody runs it.';
 comment on column awf.jobs.updated_at is 'When the row last changed.';
@@ -48,7 +48,7 @@ comment on column awf.job_runs.duration_ms is 'How long it took, milliseconds.';
 comment on column awf.job_runs.rows is 'What the job counted, as its description says; NULL when it failed.';
 comment on column awf.job_runs.code is 'SQLSTATE of its failure; NULL when it went well. 57014: it was cancelled, by hand or by statement_timeout.';
 comment on column awf.job_runs.error is 'Message of its failure, without values that could name a player; NULL when it went well.';
-comment on column awf.job_runs.scheduler is 'Who ran it: pg_cron, awf-pg, or the role that called the function.';
+comment on column awf.job_runs.scheduler is 'Who ran it: pg_cron, awf-pg (the loop), or the role that called the function; as the caller says.';
 create index job_runs_job on awf.job_runs (job, id);
 
 insert into awf.settings (name, value, type, max_value, description) values

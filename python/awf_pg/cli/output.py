@@ -245,8 +245,8 @@ RETENTION = View(
 
 JOBS = View(
     columns=(
-        "name", "place", "schedule", "every", "enabled", "due", "due_at", "last_started_at", "last_duration_ms",
-        "last_rows", "last_code", "last_error", "last_scheduler", "description",
+        "name", "place", "schedule", "every", "enabled", "due", "due_at", "last_started_at",
+        "last_duration_ms", "last_rows", "last_code", "last_error", "last_scheduler", "description",
     ),
     shown=(
         Column("name", "job"),

@@ -11,7 +11,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- By whole stretches, as a clock strikes, and not from the last run: that would come a little later each time.
-    return date_bin(p_every, p_last, '2000-01-03 00:00:00+00') + p_every;
+    -- And in UTC, where every day is as long.
+    return (date_bin(p_every, p_last at time zone 'UTC', timestamp '2000-01-03 00:00:00') + p_every) at time zone 'UTC';
 end;
 $$;
 comment on function awf._job_due_at(interval, timestamptz) is

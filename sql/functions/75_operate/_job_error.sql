@@ -13,7 +13,7 @@ begin
     -- Messages about data (class 22) quote the value; a player is a hash, which is long and hexadecimal wherever it stands.
     return left(
         regexp_replace(
-            case when p_code like '22%' then regexp_replace(p_message, '".*"|: .*', ' ...', 'g') else p_message end,
+            case when p_code like '22%' then regexp_replace(p_message, '\s*(".*"|: .*)', ' ...', 'g') else p_message end,
             '[0-9A-Fa-f]{8}[0-9A-Fa-f-]{8,}', '...', 'g'
         ),
         500

@@ -27,7 +27,8 @@ begin
         return query
         select format(
             'select cron.schedule_in_database(%L, %L, %L, %L, %L);',
-            format('awf %s (%s)', j.name, current_database()), j.schedule, format('SELECT awf.run_job(%L)', j.name),
+            format('awf %s (%s)', j.name, current_database()), j.schedule,
+            format('SELECT awf.run_job(%L, p_scheduler => ''pg_cron'')', j.name),
             current_database(), v_role
         )
         from awf.jobs as j

@@ -15,7 +15,7 @@ begin
     -- Anew as a whole: a job that is disabled or gone is scheduled no more.
     perform awf.unschedule_jobs();
     for name, schedule, command in
-        select 'awf ' || j.name, j.schedule, format('SELECT awf.run_job(%L)', j.name)
+        select 'awf ' || j.name, j.schedule, format('SELECT awf.run_job(%L, p_scheduler => ''pg_cron'')', j.name)
         from awf.jobs as j
         where j.enabled
         order by j.place, j.name
