@@ -31,7 +31,8 @@ AWF_PG = str(Path(sys.executable).with_name("awf-pg"))
 JOB = """
 insert into awf.jobs (name, place, schedule, every, description)
 values ('extra', 15, '* * * * *', '1 hour', 'Extra.');
-create function awf._job_extra() returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp
+create function awf._job_extra() returns bigint language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     insert into awf.locks (name) values ('trace ' || clock_timestamp());

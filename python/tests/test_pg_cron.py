@@ -31,7 +31,8 @@ HASH = "0123456789abcdef" * 4
 BROKEN = f"""
 insert into awf.jobs (name, place, schedule, every, description)
 values ('broken', 40, '* * * * *', '1 minute', 'Fails.');
-create function awf._job_broken() returns bigint language plpgsql volatile set search_path = pg_catalog, pg_temp
+create function awf._job_broken() returns bigint language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     insert into awf.locks (name) values ('a trace of the job');

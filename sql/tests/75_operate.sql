@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(206);
+select plan(214);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -73,6 +73,9 @@ insert into expected values
 ('list_experiments', 'reader analyst admin'), ('get_experiment', 'reader analyst admin'),
 ('list_variations', 'reader analyst admin'), ('experiment_report', 'reader analyst admin'),
 ('analytics_stats', 'reader analyst admin'), ('storage_report', 'reader analyst admin'),
+('list_jobs', 'reader analyst admin'), ('list_job_runs', 'reader analyst admin'),
+('run_job', 'admin'), ('run_jobs', 'admin'), ('set_job', 'admin'), ('schedule_jobs', 'admin'), ('unschedule_jobs', 'admin'),
+('cron_statements', 'admin'),
 ('ensure_partitions', 'admin'), ('apply_retention', 'admin'),
 ('list_phases', 'reader analyst admin'), ('list_layers', 'reader analyst admin'), ('layer_map', 'reader analyst admin'),
 ('list_templates', 'reader analyst admin'),
@@ -137,16 +140,23 @@ select
     results_eq(
         format('select pg_temp.private_functions_of(%L)', r.role),
         array[
-            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_event_tables', '_expected_percent',
-            '_experiment_document',
-            '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of',
-            '_now', '_phases_document',
-            '_present_coverage', '_report_range_notice', '_setting_number', '_storage_forecast', '_storage_tables',
+            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_event_tables',
+            '_expected_percent', '_experiment_document', '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a',
+            '_free_slots', '_holdout_of', '_job_due_at', '_now', '_phases_document', '_present_coverage',
+            '_report_range_notice', '_require_job', '_setting_number', '_storage_forecast', '_storage_tables',
             '_storage_upkeep', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
     )
-from (values ('awf_reader'), ('awf_analyst'), ('awf_admin')) as r (role);
+from (values ('awf_reader'), ('awf_analyst')) as r (role);
+select
+    results_eq(
+        $$select pg_temp.private_functions_of('awf_admin')$$,
+        $$select f from (
+            select pg_temp.private_functions_of('awf_reader') as f union all select '_require_cron'
+        ) as u order by f collate "C"$$,
+        'awf_admin may call one more, which schedule_jobs() needs'
+    );
 select results_eq(
     $$select pg_temp.private_functions_of('awf_writer')$$, array['_caller', '_fnv1a', '_now'],
     'awf_writer needs three, beside those of matches()'
@@ -187,10 +197,11 @@ select results_eq(
 select results_eq(
     $$select pg_temp.rights_of('awf_reader')$$,
     array[
-        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimensions', 'select event_days',
-        'select experiment_phases',
-        'select experiment_templates', 'select experiment_variations', 'select experiments', 'select knobs',
-        'select layer_claims', 'select layers', 'select metrics', 'select settings', 'select variation_ids'
+        'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimension_totals', 'select dimensions',
+        'select event_days', 'select experiment_moments', 'select experiment_phases', 'select experiment_templates',
+        'select experiment_variations', 'select experiments', 'select histograms', 'select history_moments',
+        'select hourly_totals', 'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers',
+        'select metrics', 'select rollup_state', 'select settings', 'select variation_ids'
     ],
     'a reader reads what reports need, and writes nothing'
 );
@@ -198,13 +209,13 @@ select results_eq(
     $$select pg_temp.rights_of('awf_analyst')$$,
     array[
         'select analytics_events', 'select archives', 'select config_state', 'select crossovers', 'select daily_rollups',
-        'select daily_totals',
-        'select dimensions', 'select erasures', 'select event_days', 'select experiment_overrides', 'select experiment_phases',
+        'select daily_totals', 'select dimension_totals', 'select dimensions', 'select erasures', 'select event_days',
+        'select experiment_moments', 'select experiment_overrides', 'select experiment_phases',
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures',
-        'select ingest_log', 'select ingest_sources', 'select knobs',
-        'select layer_claims', 'select layers', 'select metrics', 'select rejected_events',
-        'select role_grants', 'select schema_steps', 'select settings',
-        'select turn_events', 'select variation_ids'
+        'select histograms', 'select history_moments', 'select hourly_totals', 'select ingest_log', 'select ingest_sources',
+        'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select metrics',
+        'select player_days', 'select rejected_events', 'select role_grants', 'select rollup_state', 'select schema_steps',
+        'select settings', 'select turn_events', 'select unit_totals', 'select variation_ids'
     ],
     'an analyst reads the raw rows as well, and writes nothing'
 );
@@ -216,13 +227,14 @@ select results_eq(
     $$select pg_temp.rights_of('awf_admin')$$,
     array[
         'insert analytics_events', 'insert turn_events_20250115', 'select analytics_events', 'select archives',
-        'select config_state', 'select crossovers',
-        'select daily_rollups', 'select daily_totals', 'select dimensions', 'select erasures', 'select event_days',
-        'select experiment_overrides',
-        'select experiment_phases', 'select experiment_templates', 'select experiment_variations', 'select experiments',
-        'select exposures', 'select ingest_log', 'select ingest_sources', 'select knobs', 'select layer_claims', 'select layers',
-        'select metrics', 'select rejected_events',
-        'select role_grants', 'select schema_steps', 'select settings', 'select turn_events', 'select variation_ids'
+        'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals', 'select dimension_totals',
+        'select dimensions', 'select erasures', 'select event_days', 'select experiment_moments',
+        'select experiment_overrides', 'select experiment_phases', 'select experiment_templates',
+        'select experiment_variations', 'select experiments', 'select exposures', 'select histograms',
+        'select history_moments', 'select hourly_totals', 'select ingest_log', 'select ingest_sources', 'select job_runs',
+        'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select metrics', 'select player_days',
+        'select rejected_events', 'select role_grants', 'select rollup_state', 'select schema_steps', 'select settings',
+        'select turn_events', 'select unit_totals', 'select variation_ids'
     ],
     'an admin reads all but the secret and writes through functions'
 );

@@ -21,10 +21,10 @@ begin
     end if;
     if not has_schema_privilege('cron', 'usage') then
         raise exception using
-            errcode = 'insufficient_privilege',
+            errcode = 'WF406',
             message = format('role "%s" may not use schema cron', current_user),
             hint = format('As a superuser: GRANT USAGE ON SCHEMA cron TO %I;', current_user);
     end if;
 end;
 $$;
-comment on function awf._require_cron() is 'Raises WF406 without pg_cron, 42501 for a role that may not use it.';
+comment on function awf._require_cron() is 'Raises WF406 without pg_cron, and for a role that may not use it.';

@@ -29,5 +29,5 @@ comment on function awf.schedule_jobs() is
 'Schedules every enabled job with pg_cron, under the names "awf <job>", and returns them. Calling it again brings pg_cron in line with the
 table jobs. pg_cron runs them as the role that called this, which must keep its rights as an admin; job_runs and
 cron.job_run_details say what came of it.
-Errors: WF406 (no pg_cron in this database), 42501 (the role may not use schema cron).
+Errors: WF406 (no pg_cron in this database, or the role may not use schema cron).
 Example: SELECT * FROM awf.schedule_jobs();';

@@ -26,5 +26,5 @@ end;
 $$;
 comment on function awf.unschedule_jobs() is
 'Takes back what schedule_jobs() of the same role has scheduled, and returns the names. The log stays.
-Errors: WF406 (no pg_cron in this database), 42501 (the role may not use schema cron).
+Errors: WF406 (no pg_cron in this database, or the role may not use schema cron).
 Example: SELECT * FROM awf.unschedule_jobs();';
