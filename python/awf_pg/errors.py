@@ -206,7 +206,7 @@ class JobNotFound(AwfError, code="WF405", status=404):
 
 
 class NoScheduler(AwfError, code="WF406", status=409):
-    """The database has no pg_cron."""
+    """The database has no pg_cron, or the role may not use it."""
 
 
 class ServerUnreachable(AwfError, code="WF900", status=503):
