@@ -5,7 +5,8 @@ create table awf.jobs (
     place integer not null,
     schedule text not null,
     every interval not null check (
-        every between interval '1 second' and interval '366 days' and extract(year from every) = 0 and extract(month from every) = 0
+        every between interval '1 second' and interval '366 days'
+        and extract(year from every) = 0 and extract(month from every) = 0
     ),
     description text not null,
     enabled boolean not null default true,
