@@ -4,10 +4,10 @@
 
 One server holds so many million events of history, spread over 30 days, 2 variations, 5 locales, 20 worlds,
 100 adventures and 4 models, ten turns a session. New events come in batches of 500: into the last day, all
-of new sessions, or spread over all days, into sessions that are there. A refresh takes them. The time is that of the
-server's process on its core (user and system), so that other programs on the machine disturb it little.
-The parts are timed apart, each in a transaction that is rolled back. The exit status is 1 when a refresh
-takes fewer than 150,000 new events a second, or the cost of one grows with the history.
+of new sessions, or spread over all days, into sessions that are there. A refresh takes them. The time is
+that of the server's process on its core (user and system), so that other programs disturb it little. The
+parts are timed apart, each in a transaction that is rolled back. The exit status is 1 when a refresh takes
+fewer than 150,000 new events a second, or the cost of one grows with the history.
 """
 
 from __future__ import annotations

@@ -274,7 +274,7 @@ comment on column awf.rollup_state.history_days is 'The setting history_days tha
 insert into awf.rollup_state (history_days) values (28);
 
 insert into awf.settings (name, value, type, max_value, description) values
-('history_days', '28', 'number', 365, 'Days before a player''s first exposure that count as his history, for experiments by player.');
+('history_days', '28', 'number', 365, 'Days before a player''s first exposure that are his history, for experiments by player.');
 
 alter table awf.dimension_totals enable row level security;
 alter table awf.hourly_totals enable row level security;

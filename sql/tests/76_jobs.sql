@@ -33,12 +33,19 @@ select is_empty(
 );
 select
     throws_ok(
-        format('insert into awf.jobs (name, place, schedule, every, description) values (%L, 1, %L, %L, %L)', v.n, 's', v.e, 'd'),
+        format('insert into awf.jobs (name, place, schedule, every, description) values (%L, 1, %L, %L, %L)', n, 's', e, 'd'),
         '23514'
     )
-from (
-    values ('x; y', '1 day'), ('X', '1 day'), ('', '1 day'), ('x', '0 days'), ('x', '1 month'), ('x', '-1 day'), ('x', '1 year')
-) as v (n, e);
+from
+    (
+        values ('x; y', '1 day'),
+        ('X', '1 day'),
+        ('', '1 day'),
+        ('x', '0 days'),
+        ('x', '1 month'),
+        ('x', '-1 day'),
+        ('x', '1 year')
+    ) as v (n, e);
 
 -- When a job is due again.
 select is(awf._job_due_at(v.every::interval, v.last::timestamptz), v.due::timestamptz, format('every %s, %s', v.every, v.what))
@@ -55,7 +62,8 @@ from (
 ) as v (every, last, due, what);
 set local timezone = 'America/New_York';
 select is(
-    awf._job_due_at('1 day', '2025-03-09 12:00+00'), timestamptz '2025-03-10 00:00+00',
+    awf._job_due_at('1 day', '2025-03-09 12:00+00'),
+    timestamptz '2025-03-10 00:00+00',
     'a day is one of UTC, whatever the clocks do'
 );
 reset timezone;
@@ -85,22 +93,27 @@ select is((select outcome from awf.run_job('refresh', true)), 'not due', 'nor do
 select is((select outcome from awf.run_job('refresh', p_scheduler => 'pg_cron')), 'done', 'asked for as such it runs');
 select is((select scheduler from awf.list_job_runs('refresh', 1)), 'pg_cron', 'and the log says who ran it');
 select pg_temp.at('2025-02-01 12:01:00+00');
-select results_eq(
-    'select job from awf.run_jobs()', $$values ('experiments'), ('refresh')$$, 'a minute later those of the minute are due'
-);
+select
+    results_eq(
+        'select job from awf.run_jobs()', $$values ('experiments'), ('refresh')$$, 'a minute later those of the minute are due'
+    );
 select pg_temp.at('2025-02-01 23:59:59+00');
-select results_eq(
-    'select job from awf.run_jobs()', $$values ('experiments'), ('refresh')$$, 'those of the day are not, right before midnight'
-);
+select
+    results_eq(
+        'select job from awf.run_jobs()',
+        $$values ('experiments'), ('refresh')$$,
+        'those of the day are not, right before midnight'
+    );
 select pg_temp.at('2025-02-02 00:00:00+00');
 select results_eq(
     'select job, rows from awf.run_jobs()',
     $$values ('experiments', 0::bigint), ('refresh', 0), ('partitions', 1), ('retention', 0)$$,
     'but are at midnight (UTC), and one more partition is made'
 );
-select results_eq(
-    $$select due_at from awf.list_jobs() where name = 'retention'$$, array[timestamptz '2025-02-03 00:00+00'], 'then the next day'
-);
+select is((
+    select due_at from awf.list_jobs()
+    where name = 'retention'
+), timestamptz '2025-02-03 00:00+00', 'then the next day');
 
 -- The job "refresh".
 reset role;
@@ -109,13 +122,17 @@ select awf.record_turn('{"session_id": "s1", "player_hash": "abababababababababa
     "world_ref": "w", "adventure_ref": "a", "ts": "2025-02-01T10:00:00Z"}') from generate_series(1, 3);
 set local role awf_admin;
 select is((select rows from awf.run_job('refresh')), 3::bigint, 'refresh counts the events that it has added');
-select is(awf.analytics_stats() #>> '{batches,waiting}', '0', 'and leaves none');
+select is((select(awf.analytics_stats() #>> '{batches,waiting}')), '0', 'and leaves none');
 
 -- The job "experiments".
 select awf.create_experiment(k, k, '[{"variation": "a", "percent": 100}]', p_stop_at => s::timestamptz)
-from (
-    values ('ends', '2025-02-02 13:00+00'), ('later', '2025-02-03 13:00+00'), ('never', null), ('draft', '2025-02-02 13:00+00')
-) as v (k, s);
+from
+    (
+        values ('ends', '2025-02-02 13:00+00'),
+        ('later', '2025-02-03 13:00+00'),
+        ('never', null),
+        ('draft', '2025-02-02 13:00+00')
+    ) as v (k, s);
 select awf.create_variation(k, 'a', format('{"%s": 3}', p)::jsonb)
 from (values ('ends', 'maxActs'), ('later', 'maxChoices'), ('never', 'toolMaxCalls'), ('draft', 'maxActs')) as v (k, p);
 select awf.set_ramp(
@@ -148,9 +165,11 @@ select results_eq(
 select ok((awf.active_config() ->> 'revision')::bigint > (select revision from revision_before), 'and are told');
 select is((select rows from awf.run_job('experiments')), 0::bigint, 'once');
 select pg_temp.at('2025-02-02 14:00:00+00');
-select results_eq(
-    $$select coverage from awf.list_experiments() where key = 'later'$$, array[0.5::double precision], 'a step of a ramp needs no job'
-);
+select
+    is((
+        select coverage from awf.list_experiments()
+        where key = 'later'
+    ), 0.5::double precision, 'a step of a ramp needs no job');
 
 -- A job that fails.
 reset role;
@@ -203,15 +222,17 @@ $$;
 set local role awf_admin;
 select is((select rows from awf.run_job('first')), 7::bigint, 'repaired it runs again');
 select is(awf.analytics_stats() #>> '{jobs,first,failing}', 'false', 'and fails no more');
-select is(
-    awf.analytics_stats() #> '{jobs,first}' ->> 'lastError', 'WF106: player ... of ...', 'though the last error is still told'
-);
+select
+    is(
+        awf.analytics_stats() #> '{jobs,first}' ->> 'lastError', 'WF106: player ... of ...', 'though the last error is still told'
+    );
 
 -- A run that takes too long or is cancelled.
 select is((select outcome from awf.run_job('slow')), 'disabled', 'a disabled job does not run');
-select results_eq(
-    $$select due_at from awf.list_jobs() where name = 'slow'$$, array[null::timestamptz], 'and is never due'
-);
+select is((
+    select due_at from awf.list_jobs()
+    where name = 'slow'
+), null, 'and is never due');
 select awf.set_job('slow', true);
 set local statement_timeout = '200ms';
 select results_eq(
@@ -239,7 +260,8 @@ from (
 set local role awf_admin;
 select throws_ok(format('select awf.set_job(%s)', a), c) from (
     values ($$'none', true$$, 'WF405'), ($$null, true$$, 'WF405'), ($$'refresh', p_schedule => 'often'$$, 'WF001'),
-    ($$'refresh', p_schedule => '* * * *'$$, 'WF001'), ($$'refresh', p_every => '0'$$, 'WF001'),
+    ($$'refresh', p_schedule => '* * * *'$$, 'WF001'),
+    ($$'refresh', p_every => '0'$$, 'WF001'),
     ($$'refresh', p_every => '1 month'$$, 'WF001')
 ) as v (a, c);
 select lives_ok($$select awf.set_job('refresh', p_schedule => '10 seconds', p_every => '10 seconds')$$, 'a job gets other times');
@@ -280,11 +302,14 @@ select results_eq(
     ),
     'a statement schedules a job from elsewhere'
 );
-select is(
-    (select count(*) from awf.cron_statements()), 7::bigint, 'one for each job that is enabled, and one that takes back what was'
-);
+select
+    is(
+        (select count(*) from awf.cron_statements()),
+        7::bigint,
+        'one for each job that is enabled, and one that takes back what was'
+    );
 select is((select count(*) from awf.cron_statements(p_remove => true)), 1::bigint, 'or that one alone');
-select throws_ok($$select * from awf.cron_statements('nobody-there')$$, 'WF404');
+select throws_ok($$select s from awf.cron_statements('nobody-there') as s$$, 'WF404');
 
-select f.line from finish() as f (line);
+select finish();
 rollback;

@@ -1,4 +1,4 @@
--- The parts of a statement that keep the first exposure of each unit to each phase, and to each variation where those are several.
+-- The parts of a statement that keep the first exposure of each unit to each phase, and to each variation where it saw several.
 -- Called by _merge_events(), behind _cells_part().
 -- Costs an index lookup for each unit, and a join with the events for the units that are new.
 create or replace function awf._exposures_part()

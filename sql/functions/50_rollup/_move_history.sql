@@ -1,4 +1,4 @@
--- Takes what players contribute to history_moments out of it (-1), or puts it in (+1), as unit_totals, exposures and player_days are now.
+-- Takes what players contribute to history_moments out (-1) or puts it in (+1), by what unit_totals, exposures and player_days say.
 -- Called around every change of those three.
 -- Costs some ten index lookups for each exposure of the players in an experiment by player.
 create or replace function awf._move_history(p_players bytea[], p_variations integer[], p_day date, p_sign integer)

@@ -1,5 +1,4 @@
--- The parts of a statement that add rows to the totals of units and players, below zero where something is taken away, and move the
--- moments along.
+-- The parts of a statement that add rows to the totals of units and players, or take them away, and move the moments along.
 -- Called by _units_part() and _erase_units(). Costs a few index lookups a row; the moments follow from the changed units alone.
 create or replace function awf._moved_part(p_units text, p_players text)
 returns text

@@ -1,6 +1,6 @@
 -- Makes the histograms of one day anew from its events, its month from its days, and the whole run from its months.
 -- Called by _recompute_totals().
--- Costs one scan of the day; counts are not taken away but added up, so that a mistake in one period never stays in the longer ones.
+-- Costs one scan of the day. Longer periods are added up anew, so that a mistake in one never stays in the others.
 create or replace function awf._recompute_histograms(p_day date)
 returns void
 language plpgsql

@@ -1,6 +1,6 @@
 -- The job "experiments": stops what has come to its end.
 -- Called by run_job(), every minute.
--- Locks the configuration where there is something to stop; whoever holds it keeps the job waiting for five seconds, then it fails.
+-- Locks the configuration where there is something to stop; who holds it keeps the job waiting for five seconds, then it fails.
 create or replace function awf._job_experiments()
 returns bigint
 language plpgsql
