@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(135);
+select plan(143);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)

@@ -18,7 +18,7 @@ begin
             message = format('role "%s" does not exist', v_role),
             hint = 'Name the admin as whom pg_cron shall run the jobs.';
     end if;
-    return next format(
+    return query select format(
         'select cron.unschedule(c.jobid) from cron.job as c where c.database = %L and c.username = %L '
         'and c.jobname like ''awf %%'' and c.command like ''SELECT awf.run_job(%%'';',
         current_database(), v_role

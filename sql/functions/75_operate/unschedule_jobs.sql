@@ -16,10 +16,14 @@ begin
     perform awf._require_cron();
     -- Known by the command as well: the job may have left the table, or another "awf ..." may be somebody's own.
     for v_id, name in
-        execute 'select c.jobid, c.jobname::text from cron.job as c where c.database = current_database() '
-            'and c.username = current_user and c.jobname like ''awf %'' and c.command like ''SELECT awf.run_job(%'' order by c.jobid'
+        -- The table is there at run time only.
+        execute format(
+            'select c.jobid, c.jobname::text from cron.job as c where c.database = %L and c.username = %L '
+            'and c.jobname like ''awf %%'' and c.command like ''SELECT awf.run_job(%%'' order by c.jobid',
+            current_database(), current_user
+        )
     loop
-        execute 'select cron.unschedule($1)' using v_id;
+        execute format('select cron.unschedule(%s)', v_id);
         return next;
     end loop;
 end;
