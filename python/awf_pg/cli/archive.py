@@ -38,8 +38,8 @@ def archive(api: Api, before: date | None, folder: Path, dry_run: bool, keep: bo
 
     \b
     Example:
-      awf-pg archive --before 2025-01-01 --to /srv/archive --dry-run
-      awf-pg archive --before 2025-01-01 --to /srv/archive
+      awf-pg archive --before 2025-01-01 --to archive --dry-run
+      awf-pg archive --before 2025-01-01 --to archive
     """
     done = archives.run(api, before, folder, keep=keep, dry_run=dry_run, on_day=_shown(fmt))
     if fmt == "json":
@@ -73,7 +73,7 @@ def restore_archive(api: Api, date_: date, folder: Path, fmt: str) -> None:
 
     \b
     Example:
-      awf-pg restore-archive 2024-12-24 --from /srv/archive
+      awf-pg restore-archive 2024-12-24 --from archive
     """
     done = archives.restore(api, date_, folder)
     if fmt == "json":

@@ -53,7 +53,7 @@ def jobs() -> None:
     \b
     Example:
       awf-pg jobs list
-      awf-pg jobs run
+      awf-pg jobs run --once
     """
 
 
