@@ -97,7 +97,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "template delete": (*DRAFT, f"template save our-budgets {KEY}"),
 }
 
-# They start servers, never end, or need what is not here, a file of the archive or pg_cron; other tests run them.
+# They start servers, never end, or need what is not here (an archive, pg_cron); other tests run them.
 ELSEWHERE = (
     "demo", "install", "server", "restore-archive", "jobs run", "jobs schedule", "jobs unschedule",
 )  # fmt: skip
