@@ -433,7 +433,7 @@ def _as_json(value: Any, depth: int = 0) -> Any:
     if depth > _MAX_DEPTH:
         return "..."
     if isinstance(value, dict):
-        return {key: _as_json(item, depth + 1) for key, item in value.items()}
+        return {_printable(str(key)): _as_json(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_as_json(item, depth + 1) for item in value]
     if value is None or _is_finite(value):

@@ -162,6 +162,32 @@ def test_one_bad_row_costs_the_others_nothing(
     assert rejected["event"]["id"] == sent[3].id_text
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"attributes": {"a\0b": 1}},
+        {"attributes": {"\ud800": 1}},
+        {"locale": "x" + "-abcdefgh" * 30},
+        {"metrics": {"turnLatencyMs": 10**400}},
+    ],
+)
+def test_whatever_is_refused_can_be_kept_aside(writer: Writer, query: Any, bad: dict[str, Any]) -> None:
+    assert writer.write([event(0), event(1, **bad), event(2)]) == Written("careful", 2, 0, 1)
+    assert query("select count(*) as n from awf.rejected_events") == [{"n": 1}]
+
+
+@pytest.mark.parametrize("bad", ['"locale": "x%s"' % ("-abcdefgh" * 30), '"metrics": {"acts": 9e131071}'])
+def test_a_bad_document_costs_the_others_nothing(connect: Connect, bad: str) -> None:
+    sender = connect("writer")
+    good = f'"session_id": "s", "player_hash": "{"ab" * 32}", "world_ref": "w", "adventure_ref": "a"'
+    for function, text in (
+        ("record_turns", f"[{{{good}}}, {{{good}, {bad}}}]"),
+        ("record_lines", f"{{{good}}}\n{{{good}, {bad}}}"),
+    ):
+        told = sender.execute(f"select * from awf.{function}(%s)".encode(), [text]).fetchone()
+        assert told == (1, 0, 1)
+
+
 def test_a_rejected_variation_does_not_take_the_known_ones_along(db: str, writer: Writer, query: Any) -> None:
     with Api(db) as api:
         api.create_experiment("x", "X", [{"variation": "v", "percent": 100}])
