@@ -39,6 +39,25 @@ def server() -> Iterator[servers.Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[servers.MortalServer]:
+    """A server of its own for the tests that kill it."""
+    with servers.mortal_server() as running:
+        servers.create_template(running)
+        yield running
+
+
+@pytest.fixture
+def game(mortal: servers.MortalServer) -> Iterator[str]:
+    """The name of a fresh database on the server that may be killed."""
+    name = f"t_{uuid.uuid4().hex}"
+    mortal.create_database(name, servers.TEMPLATE)
+    yield name
+    if not (mortal.data / "postmaster.pid").exists():
+        mortal.start()  # for the next test; this one has failed
+    mortal.drop_database(name)
+
+
 @pytest.fixture
 def db(server: servers.Server) -> Iterator[str]:
     """DSN (superuser) of a fresh database with awf installed and migrated."""

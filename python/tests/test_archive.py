@@ -837,22 +837,10 @@ def test_without_the_extra(db: str, folder: Path, monkeypatch: pytest.MonkeyPatc
 # Killed
 
 
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[servers.MortalServer]:
-    with servers.mortal_server() as running:
-        servers.create_template(running)
-        yield running
-
-
 @pytest.fixture
-def game(mortal: servers.MortalServer) -> Iterator[str]:
-    """A fresh database on the server that may be killed."""
-    name = f"t_{uuid.uuid4().hex}"
-    mortal.create_database(name, servers.TEMPLATE)
-    yield mortal.dsn_of(name)
-    if not (mortal.data / "postmaster.pid").exists():
-        mortal.start()  # for the next test; this one has failed
-    mortal.drop_database(name)
+def game(mortal: servers.MortalServer, game: str) -> str:
+    """The address of that database."""
+    return mortal.dsn_of(game)
 
 
 class Days:

@@ -68,24 +68,6 @@ class StartPlayer(Protocol):
     def __call__(self, *options: str, spool: Path | None = None, dsn: str | None = None) -> Player: ...
 
 
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[servers.MortalServer]:
-    with servers.mortal_server() as running:
-        servers.create_template(running)
-        yield running
-
-
-@pytest.fixture
-def game(mortal: servers.MortalServer) -> Iterator[str]:
-    """The name of a fresh database on the server that may be killed."""
-    name = f"t_{uuid.uuid4().hex}"
-    mortal.create_database(name, servers.TEMPLATE)
-    yield name
-    if not (mortal.data / "postmaster.pid").exists():
-        mortal.start()  # for the next test; this one has failed
-    mortal.drop_database(name)
-
-
 @pytest.fixture
 def proxy(mortal: servers.MortalServer) -> Iterator[Proxy]:
     with Proxy(mortal.socket) as running:

@@ -6,8 +6,7 @@ import json
 import random
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -200,23 +199,6 @@ def waits(connection: Connection, relation: str) -> bool:
 
 
 # A server that is killed
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[servers.MortalServer]:
-    with servers.mortal_server() as running:
-        servers.create_template(running)
-        yield running
-
-
-@pytest.fixture
-def game(mortal: servers.MortalServer) -> Iterator[str]:
-    name = f"t_{uuid.uuid4().hex}"
-    mortal.create_database(name, servers.TEMPLATE)
-    yield name
-    if not (mortal.data / "postmaster.pid").exists():
-        mortal.start()  # for the next test; this one has failed
-    mortal.drop_database(name)
 
 
 def killed_at_random(mortal: servers.MortalServer, game: str) -> None:

@@ -1,5 +1,5 @@
 -- Adds the events of one day that a condition selects to the rollups, to all of them or to parts.
--- Called by refresh_rollups() for each range of batches, _recompute_day() and _erase_exposures().
+-- Called by _merge_with_history(), _recompute_totals() and _erase_exposures().
 -- Costs one scan of the events and what the parts cost; locks the rows that change.
 create or replace function awf._merge_events(p_day date, p_condition text, p_parts text[], p_anew boolean default false)
 returns bigint

@@ -13,18 +13,10 @@ set datestyle = 'ISO, YMD'
 as $$
 declare
     v_table constant regclass := awf._table_of_day(p_day);
-    v_right record;
 begin
     perform awf._try_rollup_lock(true);
     perform from awf.locks as l where l.name = 'partitions' for update;
-    for v_right in
-        select distinct x.grantee::regrole as grantee
-        from pg_catalog.pg_class as c
-        cross join lateral aclexplode(c.relacl) as x
-        where c.oid = v_table and x.grantee <> c.relowner
-    loop
-        execute format('revoke all on %s from %s', v_table, v_right.grantee);
-    end loop;
+    perform awf._take_rights(v_table);
     execute format(
         'alter table awf.turn_events attach partition %s for values from (%L) to (%L)',
         v_table, p_day::timestamp at time zone 'UTC', (p_day + 1)::timestamp at time zone 'UTC'

@@ -9,23 +9,8 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_grantee oid;
 begin
-    for v_grantee in
-        select x.grantee
-        from pg_catalog.pg_class as c
-        cross join lateral aclexplode(c.relacl) as x
-        where c.oid = p_table and x.grantee <> c.relowner
-        union
-        select x.grantee
-        from pg_catalog.pg_class as c
-        inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid
-        cross join lateral aclexplode(a.attacl) as x
-        where c.oid = p_table and x.grantee <> c.relowner
-    loop
-        execute format('revoke all on %s from %s', p_table, case v_grantee when 0 then 'public' else v_grantee::regrole::text end);
-    end loop;
+    perform awf._take_rights(p_table);
     execute format('comment on table %s is %L', p_table, format('Events of %s, detached from turn_events.', p_day));
     insert into awf.event_days as d (day, state, detached_at)
     values (p_day, 'detached', awf._now())

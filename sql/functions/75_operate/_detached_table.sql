@@ -11,7 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     return (
-        select to_regclass(format('awf.turn_events_%s', to_char(d.day, 'YYYYMMDD')))
+        select awf._table_of_day(d.day)
         from awf.event_days as d
         where d.day = p_day and d.state = 'detached'
     );

@@ -14,13 +14,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_today constant date := (awf._now() at time zone 'UTC')::date;
-    v_before date := p_before;
+    v_before constant date := coalesce(p_before, v_today - ceil(awf._setting_number('events_keep_days'))::integer);
 begin
-    if p_before is null then
-        v_before := (
-            select v_today - ceil((x.value #>> '{}')::numeric)::integer from awf.settings as x where x.name = 'events_keep_days'
-        );
-    end if;
     if v_before is null or not isfinite(v_before) then
         raise exception using
             errcode = 'WF002',
