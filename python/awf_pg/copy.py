@@ -8,7 +8,6 @@ with a reason.
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from psycopg.types.json import Jsonb
 
 from awf_pg.connect import Connection, Source, execute
 from awf_pg.event import METRICS, Event
+from awf_pg.plain import as_json, printable, shown
 
 Row = tuple[Any, ...]
 
@@ -50,9 +50,6 @@ _LATENCIES = sum(column.endswith("_us") for column in METRICS.values())  # they 
 _MAX_CACHED = 50_000
 _INT4, _INT8 = 2**31, 2**63
 _MAX_LATENCY_MS = 2147483.647
-_MAX_BITS = 1024  # of an integer that is shown; no float is larger
-
-_MAX_DEPTH = 10  # of a refused event that is kept
 
 # What Python raises for a row that cannot be sent; UnicodeEncodeError and json's refusals are ValueErrors.
 _UNENCODABLE = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
@@ -335,7 +332,7 @@ def _stored(name: str, value: float, limit: int) -> int:
     whole = _microseconds(name, value) if _PLACE[name] < _LATENCIES else _whole(name, value)
     # psycopg would cut an integer that is too long, without a word.
     if not -limit <= whole < limit:
-        raise _Refusal("bad_metric", f"{name} is out of range: {_shown(value)}")
+        raise _Refusal("bad_metric", f"{name} is out of range: {shown(value)}")
     return whole
 
 
@@ -352,7 +349,7 @@ def _microseconds(name: str, ms: float) -> int:
     except (OverflowError, ValueError):
         raise _Refusal("bad_metric", f"{name} is {ms!r}, not a number") from None
     if not 0 <= ms <= _MAX_LATENCY_MS:  # before rounding brings it back into the range
-        raise _Refusal("bad_metric", f"{name} is out of range: {_shown(ms)}")
+        raise _Refusal("bad_metric", f"{name} is out of range: {shown(ms)}")
     if not -0.499 < product - whole < 0.499:
         whole = int((Decimal(str(ms)) * 1000).to_integral_value(ROUND_HALF_UP))
     return whole
@@ -404,7 +401,7 @@ def _copy(connection: Connection, table: sql.SQL, columns: list[tuple[str, str]]
 
 
 class _CountingWriter(LibpqWriter):
-    """Counts the bytes that it sends."""
+    """Counts the bytes that it sends, and keeps rows out of the logs."""
 
     sent = 0
 
@@ -412,11 +409,20 @@ class _CountingWriter(LibpqWriter):
         self.sent += len(data)
         super().write(data)
 
+    def finish(self, exc: BaseException | None = None) -> None:
+        if exc is None:
+            super().finish()
+            return
+        # psycopg would tell the server's log what is wrong with this row, and its own log what the server
+        # says of another. The caller gets the exception itself.
+        with suppress(psycopg.Error):
+            super().finish(Refused("a row cannot be sent"))
+
 
 def _reject(connection: Connection, event: Event, refusal: _Refusal) -> None:
     document = event.to_json()
     kept = _scrubbed(document)
-    arguments = [refusal.reason, _printable(str(refusal)), Jsonb(kept), kept == document]
+    arguments = [refusal.reason, printable(str(refusal)), Jsonb(kept), kept == document]
     execute(connection, "select awf.reject_event(%s, %s, %s, %s)", arguments)
 
 
@@ -425,37 +431,8 @@ def _scrubbed(document: dict[str, Any]) -> dict[str, Any]:
     known = {
         name: value for name, value in document["metrics"].items() if name in METRICS or name == "failed"
     }
-    scrubbed: dict[str, Any] = _as_json(document | {"metrics": known})
+    scrubbed: dict[str, Any] = as_json(document | {"metrics": known})
     return scrubbed
-
-
-def _as_json(value: Any, depth: int = 0) -> Any:
-    if depth > _MAX_DEPTH:
-        return "..."
-    if isinstance(value, dict):
-        return {_printable(str(key)): _as_json(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_as_json(item, depth + 1) for item in value]
-    if value is None or _is_finite(value):
-        return value
-    return _printable(_shown(value))
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, int):
-        return value.bit_length() <= _MAX_BITS
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _shown(value: Any) -> str:
-    """A value as text; Python does not write out an integer of thousands of digits."""
-    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        return f"an integer of {value.bit_length()} bits"
-    return str(value)
-
-
-def _printable(text: str) -> str:
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()[:200]
 
 
 def _first_line(error: psycopg.Error) -> str:

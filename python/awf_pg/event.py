@@ -118,6 +118,8 @@ def field_name(key: str) -> str:
 
 def metric_name(name: str) -> str:
     """The name that a metric is stored under: a standard one may also be given in snake_case."""
+    if not isinstance(name, str):
+        raise TypeError(f"a metric is named by a str, not {type(name).__name__}")
     return _STANDARD.get(name, name)
 
 
@@ -225,13 +227,13 @@ def _metrics(given: Any) -> tuple[dict[str, float | bool], bool, str | None]:
     """The metrics, and the two that have columns of another kind: failed and model."""
     if not isinstance(given, Mapping):
         raise InvalidEvent(f"metrics must be an object, not {given!r}")
-    metrics = {metric_name(name): value for name, value in given.items() if value is not None}
-    failed = metrics.pop("failed", False)
-    if not isinstance(failed, bool):
-        raise InvalidEvent(f"metric failed must be true or false, not {failed!r}")
-    model = _text(metrics, "model") if "model" in metrics else None
-    metrics.pop("model", None)
     try:
+        metrics = {metric_name(name): value for name, value in given.items() if value is not None}
+        failed = metrics.pop("failed", False)
+        if not isinstance(failed, bool):
+            raise InvalidEvent(f"metric failed must be true or false, not {failed!r}")
+        model = _text(metrics, "model") if "model" in metrics else None
+        metrics.pop("model", None)
         return {name: metric_value(name, value) for name, value in metrics.items()}, failed, model
     except TypeError as error:
         raise InvalidEvent(str(error)) from None

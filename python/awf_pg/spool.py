@@ -25,6 +25,7 @@ from pathlib import Path
 
 from awf_pg.errors import ConfigurationError
 from awf_pg.event import Event, event_from_json
+from awf_pg.plain import as_json
 
 _log = logging.getLogger("awf.flush")
 
@@ -64,6 +65,12 @@ class SpoolUnusable(SpoolError):
     """The file cannot be a spool of ours, and will not become one by itself."""
 
 
+class _Damaged(sqlite3.DatabaseError):
+    """What SQLite reads without a complaint, and we cannot have written."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
 @dataclass(frozen=True, slots=True)
 class SpooledBatch:
     """A batch in the spool."""
@@ -90,7 +97,7 @@ class Spool:
     """
 
     def __init__(self, path: str | Path, max_mb: int = 1024) -> None:
-        self.path = Path(path).absolute()
+        self.path = Path(path).resolve()  # its locks lie beside the file itself, whatever links lead to it
         self.max_mb = max_mb
         self._calling = threading.Lock()
         self._replaying: int | None = None  # the lock file's descriptor
@@ -119,8 +126,7 @@ class Spool:
 
     def append(self, events: Sequence[Event]) -> SpoolStatus:
         """Keep a batch, durably, and say what there is now; SpoolFull says that there is no room."""
-        # A value that JSON does not know would be refused by the database too, which then says why.
-        body = json.dumps([event.to_json() for event in events], separators=(",", ":"), default=repr)
+        body = f"[{','.join(map(_text, events))}]"
         with self._locked(), self._opened() as database:
             # Numbers are not used again by the next file: a batch is removed by its number.
             query = """
@@ -194,6 +200,8 @@ class Spool:
     def _status(self, database: sqlite3.Connection) -> SpoolStatus:
         query = "select seq, count, unreadable is not null from batches"
         held = [one for one in database.execute(query) if one[0] not in self._done]
+        if not all(isinstance(count, int) for _, count, _ in held):
+            raise _Damaged("a row has lost its values")
         return SpoolStatus(
             batches=len(held),
             events=sum(count for _, count, _ in held),
@@ -205,6 +213,8 @@ class Spool:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One thread of one process at a time."""
+        if self.path.exists() and not self.path.is_file():
+            raise SpoolUnusable("it is not a file")  # To open a pipe would wait for its other end.
         if not self._calling.acquire(timeout=2 * _BUSY_S):
             raise SpoolError("the disk does not answer")
         try:
@@ -292,6 +302,15 @@ class Spool:
         descriptor, self._replaying = self._replaying, None
         if descriptor is not None:
             os.close(descriptor)  # To release it here would release it for the parent too.
+
+
+def _text(event: Event) -> str:
+    """The event's document. A value that JSON has no form for is there as text: the database says why not."""
+    document = event.to_json()
+    try:
+        return json.dumps(document, separators=(",", ":"))
+    except (RecursionError, TypeError, ValueError):
+        return json.dumps(as_json(document), separators=(",", ":"))
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from awf_pg.admin import Api
 from awf_pg.connect import Source
 from awf_pg.copy import Writer, Written, _array, _microseconds, refuses_row
-from awf_pg.event import METRICS, Event
+from awf_pg.event import METRICS, Event, new_id
 from awf_pg.recorder import Recorder
 from tests import scale
 from tests.conftest import Connect
@@ -174,6 +174,19 @@ def test_one_bad_row_costs_the_others_nothing(
 def test_whatever_is_refused_can_be_kept_aside(writer: Writer, query: Any, bad: dict[str, Any]) -> None:
     assert writer.write([event(0), event(1, **bad), event(2)]) == Written("careful", 2, 0, 1)
     assert query("select count(*) as n from awf.rejected_events") == [{"n": 1}]
+
+
+@pytest.mark.parametrize("last", [{"metrics": {"mood": float("nan")}}, {"session_id": "SECRET\ud800"}])
+def test_no_log_shows_a_row_that_is_refused(
+    writer: Writer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], last: dict[str, Any]
+) -> None:
+    """The server refuses the first one, while the client finds that it cannot send the last one."""
+    between = [event(1, id=new_id()) for _ in range(2000)]  # more than psycopg sends at once
+    sent = [event(1, session_id="SECRET" * 50), *between, event(1, **last)]
+    assert writer.write(sent) == Written("careful", 2000, 0, 2)
+    assert "SECRET" not in caplog.text
+    assert HASH.hex() not in caplog.text
+    assert "".join(capfd.readouterr()) == ""
 
 
 @pytest.mark.parametrize("bad", ['"locale": "x%s"' % ("-abcdefgh" * 30), '"metrics": {"acts": 9e131071}'])

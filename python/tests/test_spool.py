@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -170,13 +171,16 @@ def test_a_full_disk_lets_the_file_go(spool: Spool, monkeypatch: pytest.MonkeyPa
 # Another file than expected
 
 
-@pytest.mark.parametrize("damage", ["header", "page"])
+@pytest.mark.parametrize("damage", ["header", "page", "cut"])
 def test_a_damaged_file_is_kept_aside(spool: Spool, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(20):
         spool.append([event(number) for _ in range(50)])
+    if damage == "cut":
+        os.truncate(spool.path, 5000)
     with spool.path.open("r+b") as file:
-        file.seek(16 if damage == "header" else 4096)
-        file.write(b"\xff" * (84 if damage == "header" else 3 * 4096))
+        if damage != "cut":
+            file.seek(16 if damage == "header" else 4096)
+            file.write(b"\xff" * (84 if damage == "header" else 3 * 4096))
     before = spool.path.read_bytes()
     try:
         spool.append([event("new")])
@@ -202,6 +206,30 @@ def test_a_batch_that_cannot_be_read_is_passed_over(spool: Spool, caplog: pytest
     assert caplog.text.count("cannot be read") == 2
 
 
+def test_a_row_without_its_values_is_damage(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    """As SQLite reads some files that were cut short."""
+    spool.append([EVENT])
+    with closing(sqlite3.connect(spool.path)) as database, database:
+        database.execute("pragma writable_schema = on")
+        loosen = "update sqlite_schema set sql = replace(sql, 'count integer not null', 'count integer')"
+        database.execute(loosen)
+    with closing(sqlite3.connect(spool.path)) as database, database:
+        database.execute("update batches set count = null")
+    with pytest.raises(SpoolError, match="lost its values"):
+        spool.status()
+    assert spool.status().batches == 0
+    assert "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("metrics", [{"score": 10**5000}, {("a", 1): 1}, {"score": [10**5000, {1, 2}]}])
+def test_what_json_has_no_form_for_costs_the_others_nothing(spool: Spool, metrics: dict[Any, Any]) -> None:
+    odd = event("odd")
+    odd.metrics = metrics
+    spool.append([event("before"), odd, event("behind")])
+    spool.append([event("next")])
+    assert drained(spool) == ["before", "odd", "behind", "next"]
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 8192])
 def test_an_empty_file_is_a_new_one(spool: Spool, content: bytes) -> None:
     """As a crash may leave it."""
@@ -218,6 +246,8 @@ def place(spool: Spool, what: str) -> None:
         spool.path.write_text("not a database\n" * 1000)
     elif what == "folder":
         spool.path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(spool.path)
     else:
         with closing(sqlite3.connect(spool.path)) as database:
             database.execute("create table t (n)")
@@ -226,10 +256,10 @@ def place(spool: Spool, what: str) -> None:
                 database.execute("pragma user_version = 99")
 
 
-@pytest.mark.parametrize("what", ["text", "folder", "other program", "newer"])
+@pytest.mark.parametrize("what", ["text", "folder", "pipe", "other program", "newer"])
 def test_what_is_no_spool_is_left_alone(spool: Spool, what: str) -> None:
     place(spool, what)
-    before = None if what == "folder" else spool.path.read_bytes()
+    before = spool.path.read_bytes() if spool.path.is_file() else None
     with pytest.raises(SpoolUnusable):
         spool.append([EVENT])
     with pytest.raises(ConfigurationError, match="AWF_SPOOL_FILE is") as raised:

@@ -94,7 +94,7 @@ select table_name from awf.open_batch('2025-01-15', 0);
 drop view awf.analytics_events;
 drop view awf.daily_rollups;
 drop trigger touch_row on awf.experiments;
-drop trigger guard_copy on awf.turn_events_20250115;
+drop trigger guard_copied on awf.turn_events_20250115;
 revoke all on awf.turn_events_20250115 from awf_writer;
 select is_empty('select * from awf.migrate()', 'missing views, triggers and guards are no step');
 reset role;
@@ -107,7 +107,7 @@ select ok(
 );
 select has_trigger('awf'::name, 'experiments'::name, 'touch_row'::name, 'migrate() makes a missing trigger again');
 select has_trigger(
-    'awf'::name, 'turn_events_20250115'::name, 'guard_copy'::name, 'migrate() makes the missing guard of a partition again'
+    'awf'::name, 'turn_events_20250115'::name, 'guard_copied'::name, 'migrate() makes the missing guard of a partition again'
 );
 select ok(
     has_column_privilege('awf_writer', 'awf.turn_events_20250115', 'session_id', 'insert'),

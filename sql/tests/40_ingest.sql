@@ -1,6 +1,6 @@
 -- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
 begin;
-select plan(346);
+select plan(356);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -164,6 +164,9 @@ from (
     ('{"ts": "yesterday-ish"}', 'bad_ts: ts is "yesterday-ish", not a time', 'a ts that is no time'),
     ('{"ts": "2025-01-32T00:00:00Z"}', 'bad_ts: ts is "2025-01-32T00:00:00Z", not a time', 'a day that does not exist'),
     ('{"ts": "infinity"}', 'bad_ts: ts is "infinity", not a time', 'an infinite ts'),
+    ('{"session_id": {"a": 1}}', 'wrong_type: session_id is object, not a text', 'an object for a session'),
+    ('{"worldRef": ["w"], "world_ref": null}', 'wrong_type: worldRef is array, not a text', 'a list for a world'),
+    ('{"model": {"a": "b"}}', 'wrong_type: model is object, not a text', 'an object for a model'),
     ('{"session_id": null}', 'missing_session: session_id is missing', 'no session'),
     ('{"session_id": ""}', 'missing_session: session_id is missing', 'the empty session'),
     ('{"player_hash": null}', 'missing_player: player_hash is missing', 'no player'),
@@ -525,6 +528,14 @@ select results_eq(
     ) as r$$,
     'values (2, 11, 1)', 'known, new, repeated and bad events in one batch'
 );
+select results_eq(
+    $$select r.* from awf.record_turns(jsonb_build_array(
+        pg_temp.event('{"id": "01940000-0000-7000-8000-000000000def"}'),
+        pg_temp.event('{"id": "01940000-0000-7000-8000-000000000012", "ts": "2025-01-16T11:00:00Z"}'),
+        pg_temp.event('{"id": "01940000-0000-7000-8000-000000000012", "ts": "2025-01-16T11:00:00Z"}')
+    )) as r$$,
+    'values (1, 2, 0)', 'one known, and one of another day twice'
+);
 delete from awf.rejected_events;
 select is((select count(*) from awf.rejected_events), 0::bigint, 'a duplicate is not a rejected event');
 delete from awf.turn_events;
@@ -625,29 +636,31 @@ exception
         return format('SECRET? %s: %s', sqlstate, sqlerrm);
 end;
 $$;
-select ok(coalesce(pg_temp.kept_of(pg_temp.event(k.changes::jsonb)) !~ 'SECRET', false), 'a rejected event keeps no ' || k.what)
+select ok(coalesce(pg_temp.kept_of(pg_temp.event(k.changes::jsonb)) !~ k.secret, false), 'a rejected event keeps no ' || k.what)
 from (
     values
-    ('{"player_id": "SECRET", "ts": "soon"}', 'player id'),
-    ('{"playerId": "SECRET", "player_hash": null, "world_ref": null}', 'player id in camelCase'),
-    ('{"player_hash": "SECRET"}', 'player id in the place of the hash'),
-    ('{"playerHash": "SECRET", "player_hash": null}', 'player id in the place of the hash in camelCase'),
-    ('{"answer": "SECRET"}', 'text of an unknown field'),
-    ('{"answer": ["SECRET"]}', 'list of texts of an unknown field'),
-    ('{"answer": {"a": "SECRET"}}', 'object of an unknown field'),
-    ('{"metrics": {"mood": "SECRET"}}', 'text of a metric'),
-    ('{"metrics": {"acts": "SECRET"}}', 'text of a standard metric'),
-    ('{"metrics": {"failed": "SECRET"}}', 'text of the metric failed'),
-    ('{"metrics": {"mood": {"a": "SECRET"}}}', 'object of a metric'),
-    ('{"metrics": {"mood": ["SECRET"]}}', 'list of a metric'),
-    ('{"metrics": "SECRET"}', 'text in the place of the metrics'),
-    ('{"metrics": ["SECRET"]}', 'list in the place of the metrics'),
-    ('{"assignments": "SECRET"}', 'text in the place of the assignments'),
-    ('{"assignments": [{"experiment": "e", "variation": "z", "player_id": "SECRET"}]}', 'other field of an assignment'),
-    ('{"assignments": ["SECRET"]}', 'list of texts in the place of the assignments'),
-    ('{"extra": "SECRET"}', 'text in the place of extra'),
-    ('{"extra": {"mood": "SECRET"}}', 'text in extra')
-) as k (changes, what);
+    ('{"player_id": "SECRET", "ts": "soon"}', 'player id', 'SECRET'),
+    ('{"playerId": "SECRET", "player_hash": null, "world_ref": null}', 'player id in camelCase', 'SECRET'),
+    ('{"player_hash": "SECRET"}', 'player id in the place of the hash', 'SECRET'),
+    ('{"playerHash": "SECRET", "player_hash": null}', 'player id in the place of the hash in camelCase', 'SECRET'),
+    ('{"answer": "SECRET"}', 'text of an unknown field', 'SECRET'),
+    ('{"answer": ["SECRET"]}', 'list of texts of an unknown field', 'SECRET'),
+    ('{"answer": {"a": "SECRET"}}', 'object of an unknown field', 'SECRET'),
+    ('{"userId": 4711}', 'number of an unknown field', '4711'),
+    ('{"isAdmin": true}', 'truth value of an unknown field', 'true'),
+    ('{"metrics": {"mood": "SECRET"}}', 'text of a metric', 'SECRET'),
+    ('{"metrics": {"acts": "SECRET"}}', 'text of a standard metric', 'SECRET'),
+    ('{"metrics": {"failed": "SECRET"}}', 'text of the metric failed', 'SECRET'),
+    ('{"metrics": {"mood": {"a": "SECRET"}}}', 'object of a metric', 'SECRET'),
+    ('{"metrics": {"mood": ["SECRET"]}}', 'list of a metric', 'SECRET'),
+    ('{"metrics": "SECRET"}', 'text in the place of the metrics', 'SECRET'),
+    ('{"metrics": ["SECRET"]}', 'list in the place of the metrics', 'SECRET'),
+    ('{"assignments": "SECRET"}', 'text in the place of the assignments', 'SECRET'),
+    ('{"assignments": [{"experiment": "e", "variation": "z", "player_id": "SECRET"}]}', 'other field of an assignment', 'SECRET'),
+    ('{"assignments": ["SECRET"]}', 'list of texts in the place of the assignments', 'SECRET'),
+    ('{"extra": "SECRET"}', 'text in the place of extra', 'SECRET'),
+    ('{"extra": {"mood": "SECRET"}}', 'text in extra', 'SECRET')
+) as k (changes, what, secret);
 select matches(
     pg_temp.kept_of(pg_temp.event('{"foo": "x", "count": 5, "metrics": {"acts": 3, "won": true, "mood": "grim"}}')),
     '"acts": 3', 'numbers are kept'
@@ -681,6 +694,29 @@ select results_eq(
     $$values ('nul_character', '', true, false)$$, 'without free text and player id'
 );
 delete from awf.rejected_events;
+
+-- Settings of the caller's session that change how texts are read and bytes are written.
+set local standard_conforming_strings = off;
+set local escape_string_warning = off;
+set local bytea_output = 'escape';
+set local intervalstyle = 'sql_standard';
+select results_eq(
+    $$select r.*
+    from awf.record_turns(jsonb_build_array(
+        pg_temp.event('{"ts": "1999-01-01T00:00:00Z"}'), pg_temp.event('{"metrics": {"turn_latency_ms": 5}}')
+    )) as r$$,
+    'values (1, 0, 1)', 'a session may have settings of its own'
+);
+select results_eq(
+    $$select reason, complete, encode(player_hash, 'hex') = right(event ->> 'player_hash', 64) from awf.rejected_events$$,
+    $$values ('ts_out_of_window', true, true)$$, 'and what is refused is complete all the same'
+);
+reset standard_conforming_strings;
+reset escape_string_warning;
+reset bytea_output;
+reset intervalstyle;
+delete from awf.rejected_events;
+delete from awf.turn_events;
 
 -- dimension_ids().
 select throws_ok(
@@ -1087,6 +1123,35 @@ select throws_ok(
     values ('2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), 1, 1, 1)$$,
     'WF202', null, 'a single event of another day in between closes the batch: the rows would carry that event''s number'
 );
+create function pg_temp.opened_between(p_statement text)
+returns integer
+language plpgsql
+as $$
+begin
+    begin
+        execute p_statement;
+        raise exception using errcode = 'UE001';
+    exception
+        when sqlstate 'UE001' then
+            null;
+    end;
+    return 1;
+end;
+$$;
+select batch_id from awf.open_batch('2025-01-15', 2);
+select
+    throws_ok(
+        format(
+            $f$insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id)
+            select timestamptz '2025-01-15 10:00+00', gen_random_uuid(), 's1', sha256('p'), n.number, 1, 1 from %s as n (number)$f$,
+            o.source
+        ), 'WF202', null, 'nor may a statement open ' || o.what || ' for its own rows'
+    )
+from (
+    values
+    ($$(select 1 from awf.open_batch('2025-01-16', 1))$$, 'a batch of another day'),
+    ($$(select pg_temp.opened_between('select awf.open_batch(''2025-01-15'', 1)'))$$, 'and undo one of the same day')
+) as o (source, what);
 reset role;
 delete from awf.turn_events;
 

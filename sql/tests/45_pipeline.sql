@@ -1,6 +1,6 @@
 -- The pipeline beyond its straight way: locales, lines, refused events that are tried again, players who are forgotten.
 begin;
-select plan(220);
+select plan(222);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -456,6 +456,31 @@ select
 from awf.rejected_events as r
 cross join generate_series(1, 2);
 select results_eq('select * from awf.retry_rejected()', 'values (2, 2, 2)', 'of two that are the same one lands');
+-- What a writer may have said is complete.
+select pg_temp.clear_events();
+select awf.reject_event('odd', 'd', e.event, true)
+from (select
+    jsonb_build_object(
+        'id', gen_random_uuid(), 'ts', '2025-01-16T12:00:00+00:00', 'session_id', 's1', 'player_hash', '\x' || repeat('ab', 32),
+        'world_ref', 'w', 'adventure_ref', 'a', 'locale', 'en-US'
+    ) || o.odd::jsonb as event
+from (
+    values ('{}'),
+    ('{"turn_latency_us": true}'),
+    ('{"turn_latency_us": 9e131071}'),
+    ('{"turn_latency_us": 1e-16000}'),
+    ('{"acts": true}'),
+    ('{"acts": 1e400}'), ('{"acts": 0.5}'), ('{"failed": 7}'), ('{"assignments": [1e400, 0.5, -1, 99999999999]}'),
+    ('{"assignments": [{"id": 1e400}]}'), ('{"ts": 5}'), ('{"id": 5}'), ('{"locale": 5}'), ('{"session_id": true}')
+) as o (odd)) as e;
+select is((
+    select count(*) from awf.rejected_events as r
+    where not r.complete
+), 0::bigint, 'all of them are to be tried');
+select results_eq(
+    'select accepted >= 1, duplicate, accepted + rejected from awf.retry_rejected()', 'values (true, 0, 14)',
+    'none costs the others'
+);
 set local role awf_writer;
 select throws_ok('select * from awf.retry_rejected()', '42501', null, 'a writer cannot try them again');
 reset role;

@@ -1,6 +1,6 @@
 -- Rules that the whole schema keeps, read from the catalogue. Each is shown to find what breaks it, which is then undone.
 begin;
-select plan(93);
+select plan(96);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -90,6 +90,28 @@ select is_empty('select pg_temp.unsafe_definers()', 'every definer checks that i
 select is(
     pg_temp.found('unsafe_definers', 'alter function awf._touch_row() security definer'), '_touch_row',
     'the rule finds one that does not'
+);
+
+create function pg_temp.two_readings()
+returns setof text
+language sql
+as $$
+    select p.proname
+    from functions as p
+    where p.proname <> '_storage_steps' -- migrate() runs them
+        and regexp_replace(p.prosrc, $r$\m[eE]'([^'\\]|\\.)*'$r$, '', 'g') like e'%\\\\%'
+        and p.proconfig::text not like '%standard_conforming_strings=on%'
+$$;
+select is_empty(
+    'select pg_temp.two_readings()',
+    'a backslash stands in e'''', or the function sets standard_conforming_strings: a session may turn it off'
+);
+select is(
+    pg_temp.found(
+        'two_readings',
+        $s$create function awf._bad() returns boolean language plpgsql set search_path = pg_catalog
+        as 'begin return ''a'' ~ ''\w''; end'$s$
+    ), '_bad', 'the rule finds one that does not'
 );
 
 create function pg_temp.loose_paths()
@@ -341,12 +363,13 @@ as $$
     union all
     select 'row security on ' || t.name from tables as t where t.relispartition and t.relrowsecurity
     union all
-    select 'no guard on ' || t.name
+    select format('no guard %s on %s', m.moment, t.name)
     from tables as t
+    cross join (values ('before', 6), ('after', 4)) as m (moment, trigger_type) -- insert, for each statement
     where t.relispartition and not exists (
         select from pg_trigger as g
         where g.tgrelid = t.oid and g.tgfoid = 'awf._guard_copy()'::regprocedure and g.tgenabled in ('O', 'A')
-            and g.tgtype = 6 -- before insert, for each statement
+            and g.tgtype = m.trigger_type
     )
 $$;
 select is((
@@ -373,8 +396,9 @@ from (
     ),
     ('revoke insert (ts) on awf.turn_events_20250116 from pgtap_writer', 'turn_events_20250116.ts missing for pgtap_writer'),
     ('alter table awf.turn_events_20250116 enable row level security', 'row security on turn_events_20250116'),
-    ('drop trigger guard_copy on awf.turn_events_20250116', 'no guard on turn_events_20250116'),
-    ('alter table awf.turn_events_20250116 disable trigger guard_copy', 'no guard on turn_events_20250116')
+    ('drop trigger guard_copy on awf.turn_events_20250116', 'no guard before on turn_events_20250116'),
+    ('drop trigger guard_copied on awf.turn_events_20250116', 'no guard after on turn_events_20250116'),
+    ('alter table awf.turn_events_20250116 disable trigger guard_copy', 'no guard before on turn_events_20250116')
 ) as v (statement, found);
 
 -- Types, aggregates, defaults.

@@ -11,7 +11,8 @@ select
     l.value as locale,
     v.experiment_key,
     v.variation_key,
-    jsonb_strip_nulls(jsonb_build_object(
+    -- A metric that has a column is what the column says, whatever a COPY has put into extra.
+    coalesce(e.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
         'turnLatencyMs', trim_scale(e.turn_latency_us / 1000.0),
         'modelLatencyMs', trim_scale(e.model_latency_us / 1000.0),
         'bundleMs', trim_scale(e.bundle_us / 1000.0),
@@ -25,7 +26,7 @@ select
         'timeAdvanceTicks', e.time_advance_ticks,
         'failed', nullif(e.failed, false),
         'model', m.value
-    )) || coalesce(e.extra, '{}') as metrics,
+    )) as metrics,
     e.created_at,
     e.attributes
 from awf.turn_events as e

@@ -9,6 +9,7 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set standard_conforming_strings = on
 as $$
 #variable_conflict use_column
 declare

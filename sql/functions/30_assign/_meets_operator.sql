@@ -34,7 +34,7 @@ begin
         when '$elemMatch' then awf._meets_element(p_operand, p_value, p_groups)
         when '$not' then not awf._meets_value(p_operand, p_value, p_groups)
         else case
-            when p_operator ~ '^\$v' then awf._meets_version(substr(p_operator, 3), p_value, p_operand #>> '{}')
+            when left(p_operator, 2) = '$v' then awf._meets_version(substr(p_operator, 3), p_value, p_operand #>> '{}')
             else awf._order_holds(substr(p_operator, 2), awf._compare_values(p_value, p_operand))
         end
     end;

@@ -14,7 +14,7 @@ begin
         when 'number' then awf._to_double(p_value::numeric)
         when 'null' then 0
         when 'string' then case
-            when p_value #>> '{}' ~ '^-?[0-9]{1,200}(?:\.[0-9]{1,200})?$' then awf._to_double((p_value #>> '{}')::numeric)
+            when p_value #>> '{}' ~ '^-?[0-9]{1,200}(?:[.][0-9]{1,200})?$' then awf._to_double((p_value #>> '{}')::numeric)
         end
     end;
 end;

@@ -8,6 +8,7 @@ immutable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
     -- A bracket expression: ranges, escapes, single characters, and perhaps a hyphen at the end.

@@ -16,6 +16,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    c_documents constant text[] := array['metrics', 'attributes', 'assignments'];
     v_id constant text := p_event ->> 'id';
     v_hash constant text := coalesce(p_event ->> 'player_hash', p_event ->> 'playerHash');
 begin
@@ -26,6 +27,12 @@ begin
         return (
             select format('unknown_field: there is no field "%s"', left(min(f.key), 60))
             from jsonb_object_keys(p_event - awf._event_fields()) as f (key)
+        );
+    elsif jsonb_path_exists(p_event - c_documents, 'strict $.* ? (@.type() == "object" || @.type() == "array")') then
+        return (
+            select min(format('wrong_type: %s is %s, not a text', f.key, jsonb_typeof(f.value)))
+            from jsonb_each(p_event - c_documents) as f
+            where jsonb_typeof(f.value) in ('object', 'array')
         );
     elsif (v_id like '________-____-____-____-____________' and length(replace(v_id, '-', '')) = 32 and v_id ~ '^[0-9a-f-]+$') is not true
         and v_id !~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$' then

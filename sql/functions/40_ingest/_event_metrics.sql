@@ -14,7 +14,7 @@ begin
         return coalesce(nullif(p_event -> 'metrics', 'null'::jsonb), '{}'::jsonb);
     end if;
     -- Nothing to rename and nothing to leave out: a name in snake_case has a "_".
-    if ((p_event -> 'metrics') - awf._metric_names())::text not like '%\_%'
+    if ((p_event -> 'metrics') - awf._metric_names())::text not like e'%\\_%'
         and not jsonb_path_exists(p_event -> 'metrics', 'strict $.* ? (@ == null)') then
         return p_event -> 'metrics';
     end if;

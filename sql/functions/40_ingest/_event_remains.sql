@@ -21,8 +21,8 @@ begin
                 -- First of all: a player id may be a number.
                 when f.key in ('player_hash', 'playerHash') then awf._hash_remains(f.value)
                 when f.key in ('player_id', 'playerId') then null
+                when f.key <> all (awf._event_fields() || awf._metric_columns() || array['failed', 'extra']) then null
                 when jsonb_typeof(f.value) in ('number', 'boolean') then f.value
-                when f.key <> all (awf._event_fields() || 'extra'::text) then null
                 when f.key in ('metrics', 'attributes', 'extra') then awf._numbers_in(f.value)
                 when f.key = 'assignments' then awf._assignments_remain(f.value)
                 when jsonb_typeof(f.value) = 'string' then to_jsonb(left(f.value #>> '{}', 200))
@@ -31,4 +31,4 @@ begin
     );
 end;
 $$;
-comment on function awf._event_remains(jsonb) is 'The event without free text and without anything that may be a player id.';
+comment on function awf._event_remains(jsonb) is 'The event without free text, without anything that may be a player id and without fields that no event has.';

@@ -1,5 +1,5 @@
 -- Trigger: refuses rows in a partition unless the very transaction has opened a batch for that day.
--- Called once for each statement that inserts into a partition by name; inserts through turn_events do not fire it.
+-- Called before and after (it may open batches) each statement that inserts into a partition by name, not through turn_events.
 -- Costs one index lookup.
 create or replace function awf._guard_copy()
 returns trigger
@@ -32,4 +32,4 @@ begin
     return null;
 end;
 $$;
-comment on function awf._guard_copy() is 'Trigger function: raises WF202 unless this transaction''s newest batch is for the partition''s day.';
+comment on function awf._guard_copy() is 'Trigger function: raises WF202 unless this transaction''s newest batch is for the partition''s day, before and after the rows.';

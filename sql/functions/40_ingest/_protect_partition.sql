@@ -10,13 +10,17 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_there constant name[] := array(select t.tgname from pg_catalog.pg_trigger as t where t.tgrelid = p_partition);
     v_writer name;
 begin
-    if not exists (
-        select from pg_catalog.pg_trigger as t where t.tgrelid = p_partition and t.tgname = 'guard_copy'
-    ) then
+    if 'guard_copy' <> all (v_there) then
         execute format(
             'create trigger guard_copy before insert on %s for each statement execute function awf._guard_copy()', p_partition
+        );
+    end if;
+    if 'guard_copied' <> all (v_there) then
+        execute format(
+            'create trigger guard_copied after insert on %s for each statement execute function awf._guard_copy()', p_partition
         );
     end if;
     for v_writer in select distinct g.role_name from awf.role_grants as g where g.kind in ('writer', 'admin') loop
@@ -24,4 +28,4 @@ begin
     end loop;
 end;
 $$;
-comment on function awf._protect_partition(regclass) is 'Makes the guard trigger and the writers'' column grants of a partition.';
+comment on function awf._protect_partition(regclass) is 'Makes the guard triggers and the writers'' column grants of a partition.';

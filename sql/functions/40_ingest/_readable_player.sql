@@ -14,7 +14,7 @@ declare
     v_id constant text := nullif(coalesce(p_event ->> 'player_id', p_event ->> 'playerId'), '');
 begin
     return case
-        when v_hash ~* '^(\\x)?[0-9a-f]{64}$' then decode(right(v_hash, 64), 'hex')
+        when v_hash ~* e'^(\\\\x)?[0-9a-f]{64}$' then decode(right(v_hash, 64), 'hex')
         when v_hash is null and v_id is not null and exists (select from awf.player_hash_key)
             then decode(awf.hash_player(v_id), 'hex')
     end;

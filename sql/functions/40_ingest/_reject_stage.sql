@@ -8,6 +8,7 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
+set bytea_output = 'hex'
 as $$
 declare
     v_oldest timestamptz;

@@ -13,7 +13,12 @@ declare
     v_metrics jsonb;
 begin
     select coalesce(jsonb_object_agg(
-        m.name, case m.id when 0 then x.value else to_jsonb(trim_scale((x.value #>> '{}')::numeric / m.scale)) end
+        m.name, case
+            -- What is no number of the column's type stays as it is, to be refused for that.
+            when m.scale > 1 and jsonb_typeof(x.value) = 'number' and abs((x.value #>> '{}')::numeric) <= 9223372036854775807
+                then to_jsonb(trim_scale((x.value #>> '{}')::numeric / m.scale))
+            else x.value
+        end
     ), '{}')
     into v_metrics
     from jsonb_each(p_row) as x

@@ -17,6 +17,7 @@ begin
     with doubles as (
         select s.ctid as place, row_number() over (partition by s.id, s.ts order by s.ctid) as number
         from pg_temp.awf_stage as s
+        where s.ts >= p_from and s.ts < p_to
     )
 
     delete from pg_temp.awf_stage as s
@@ -38,4 +39,4 @@ begin
 end;
 $$;
 comment on function awf._unstage_stored(timestamptz, timestamptz) is
-'Deletes from the stage the rows from p_from to p_to whose id and ts turn_events has, and all but the first of equal ones.';
+'Deletes from the stage the rows from p_from to p_to whose id and ts turn_events has, and of equal ones all but the first.';

@@ -25,7 +25,7 @@ begin
     into v_events, v_faults
     from string_to_table(p_lines, e'\n') with ordinality as t (line, number)
     cross join lateral awf._read_line(t.line, t.number) as r
-    where t.line !~ '^\s*$';
+    where t.line !~ e'^\\s*$';
     perform awf._stage_events(v_events, v_faults);
     return query select i.accepted, i.duplicate, i.rejected from awf.ingest_batch() as i;
 end;

@@ -8,6 +8,7 @@ immutable
 parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 begin
     -- Messages about data (class 22) quote the value; a player is a hash, which is long and hexadecimal wherever it stands.
