@@ -138,6 +138,14 @@ ROLLUPS: dict[str, tuple[str, str]] = {
         " where o.experiment_id = f.experiment_id and o.unit_id = f.unit_id and o.phase = f.phase"
         " and o.variation_id <> f.variation_id)",
     ),
+    "exposure_days": (
+        "select variation_id, day, locale_id, units from awf.exposure_days",
+        f"with {_MEASURED}, {_CARRIED}, firsts as ("
+        " select distinct on (experiment_id, unit_id, phase) variation_id, ts, locale_id"
+        " from carried where metric_id = 0 order by experiment_id, unit_id, phase, ts, id, variation_id)"
+        " select variation_id, (ts at time zone 'UTC')::date, locale_id, count(*)"
+        " from firsts group by 1, 2, 3",
+    ),
     "unit_totals": (
         "select variation_id, unit_id, day, world_id, locale_id, player_hash, x.metric_id, x.d, x.m"
         " from awf.unit_totals as t {spread} where x.d <> 0",

@@ -24,7 +24,7 @@ from awf_pg.jobs import Bell, Jobs, Run, Runner
 from tests import scale, servers
 from tests.conftest import Connect
 
-JOBS = ["experiments", "refresh", "partitions", "retention"]
+JOBS = ["experiments", "refresh", "partitions", "views", "retention"]
 AWF_PG = str(Path(sys.executable).with_name("awf-pg"))
 
 # A job is a row and a function. The text behind "begin" is what it does.
@@ -167,6 +167,7 @@ def test_a_failing_job_is_told_and_stops_no_other(db: str) -> None:
         "extra",
         "refresh",
         "partitions",
+        "views",
         "retention",
     ]
     assert said[1].startswith("extra: failed, WF203: two lines, ")
@@ -249,7 +250,7 @@ def test_what_is_refused(db: str) -> None:
         with pytest.raises(NoScheduler):
             api.unschedule_jobs()
         assert api.run_jobs()[0]["outcome"] == "done"
-        assert len(api.cron_statements()) == 5
+        assert len(api.cron_statements()) == len(JOBS) + 1
         assert len(api.cron_statements(remove=True)) == 1
     for arguments, code in (
         (["log", "--job", "none"], "WF405"),

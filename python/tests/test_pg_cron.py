@@ -24,7 +24,7 @@ SETTINGS = {
     "cron.database_name": "home",
     "cron.use_background_workers": "on",
 }
-JOBS = ["experiments", "refresh", "partitions", "broken", "retention"]
+JOBS = ["experiments", "refresh", "partitions", "views", "broken", "retention"]
 HASH = "0123456789abcdef" * 4
 
 # A job is a row and a function. This one fails, and its message names a player.
@@ -116,7 +116,7 @@ def test_pg_cron_runs_the_jobs(cron: servers.Server) -> None:
     home, away = cron.dsn_of("home", "t_admin"), cron.dsn_of("away", "t_admin")
     run(cron.dsn_of("home"), "grant usage on schema cron to t_admin, t_second")
     run(home, ENDED)
-    every_minute = {"partitions": "* * * * *", "retention": "* * * * *"}
+    every_minute = {job: "* * * * *" for job in ("partitions", "views", "retention")}
     for dsn in (home, away):
         for job, schedule in every_minute.items():
             awf_pg(dsn, "set", job, "--schedule", schedule)
@@ -133,7 +133,7 @@ def test_pg_cron_runs_the_jobs(cron: servers.Server) -> None:
     )
 
     for dsn in (cron.dsn_of("home"), cron.dsn_of("away")):
-        wait_for("select count(distinct job) = 5 from awf.job_runs", dsn, 150)
+        wait_for("select count(distinct job) = 6 from awf.job_runs", dsn, 150)
         runs = {
             row[0]: row[1:]
             for row in rows(
@@ -146,6 +146,7 @@ def test_pg_cron_runs_the_jobs(cron: servers.Server) -> None:
             "experiments": (1 if "home" in dsn else 0, None, None, "pg_cron"),
             "refresh": (1, None, None, "pg_cron"),
             "partitions": (7, None, None, "pg_cron"),
+            "views": (runs["views"][0], None, None, "pg_cron"),  # before or after the first refresh
             "broken": (None, "P0001", "player ... is odd", "pg_cron"),
             "retention": (0, None, None, "pg_cron"),
         }
@@ -182,7 +183,7 @@ def test_pg_cron_runs_the_jobs(cron: servers.Server) -> None:
     second = cron.dsn_of("home", "t_second")
     assert awf_pg(second, "unschedule") == ""
     awf_pg(second, "schedule")
-    assert awf_pg(home, "unschedule").count("no more") == 4
+    assert awf_pg(home, "unschedule").count("no more") == 5
     awf_pg(away, "unschedule", "--cron-dsn", cron.dsn_of("home"), "--role", "t_admin")
     assert {row[3] for row in scheduled(cron)} == {"t_admin", "t_second"}
     assert [row[0] for row in scheduled(cron) if row[3] == "t_admin"] == ["awf tea"]

@@ -36,3 +36,5 @@ drop function if exists awf._totals_of(date, text);
 drop function if exists awf._add_totals(date, text);
 drop function if exists awf._add_exposures(date, text);
 drop function if exists awf._claim_batches(bigint, integer);
+drop function if exists awf._check_grouping(text[]);
+drop function if exists awf._count_units(bigint, date, date, text[]);

@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(143);
+select plan(146);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -118,6 +118,7 @@ select ok(
 create temporary table calls (function_name text, statement text);
 insert into calls values
 ('_count_units', $$select awf._count_units(1, null, null, '{}')$$),
+('_experiment_snapshot', 'select * from awf._experiment_snapshot()'),
 ('_guard_copy', 'insert into awf.turn_events_20250115 default values'),
 ('_insert_analytics_event', $$insert into awf.analytics_events (session_id) values ('s')$$),
 ('_touch_config', $$update awf.settings set value = value where name = 'hash_basis'$$),
@@ -137,6 +138,7 @@ insert into calls values
 ('create_from_template', $$select awf.create_from_template('token-budget', 'e')$$),
 ('create_layer', $$select awf.create_layer('l')$$),
 ('create_variation', $$select awf.create_variation('awf-default-test', 'v')$$),
+('daily_activity', 'select * from awf.daily_activity()'),
 ('delete_experiment', $$select awf.delete_experiment('awf-default-test')$$),
 ('delete_layer', $$select awf.delete_layer('l')$$),
 ('delete_template', $$select awf.delete_template('t')$$),
@@ -160,6 +162,7 @@ insert into calls values
 ('record_turn', $$select awf.record_turn('{}')$$),
 ('record_turns', $$select awf.record_turns('[]')$$),
 ('refresh_rollups', 'select awf.refresh_rollups()'),
+('refresh_views', 'select * from awf.refresh_views()'),
 ('reject_event', $$select awf.reject_event('bad_ts', 'd', '{}')$$),
 ('retry_rejected', 'select * from awf.retry_rejected()'),
 ('revoke_usage', $$select awf.revoke_usage('awf_reader', 'reader')$$),

@@ -523,8 +523,8 @@ select results_eq(
 select awf.set_setting('events_keep_days', 'null');
 select results_eq(
     $$select name from report where kind = 'autovacuum' order by name$$, array[
-        'daily_totals', 'dimension_totals', 'experiment_moments', 'exposures', 'histograms', 'history_moments', 'hourly_totals',
-        'ingest_log', 'player_days', 'unit_totals'
+        'daily_totals', 'dimension_totals', 'experiment_moments', 'exposure_days', 'exposures', 'histograms', 'history_moments',
+        'hourly_totals', 'ingest_log', 'player_days', 'unit_totals'
     ],
     'the often-updated tables have settings of their own'
 );

@@ -194,16 +194,21 @@ select r.batches from awf.refresh_rollups() as r;
 select results_eq(
     $$select * from awf.experiment_report('all')$$,
     $$values ('v', 'en-US', 1::bigint, 1::bigint, 0::bigint, 4::numeric, 5::numeric, 1.001, 2.002, 3.003, 4.000, 5.000, 6.0000,
-    7.0000, 8.0000, 9.0000, 10.0000, 11.0000, null::integer, null::numeric)$$,
-    'every metric has its own column'
+    7.0000, 8.0000, 9.0000, 10.0000, 11.0000, null::integer, null::numeric,
+    '{"turnLatencyMs": {"p50": 1.002, "p90": 1.002, "p95": 1.002, "p99": 1.002},
+    "modelLatencyMs": {"p50": 2.019, "p90": 2.019, "p95": 2.019, "p99": 2.019},
+    "bundleMs": {"p50": 3.012, "p90": 3.012, "p95": 3.012, "p99": 3.012},
+    "bundleTokens": {"p50": 4.000, "p90": 4.000, "p95": 4.000, "p99": 4.000},
+    "outputTokens": {"p50": 5.000, "p90": 5.000, "p95": 5.000, "p99": 5.000}}'::jsonb)$$,
+    'every metric has its own column, and those with histograms their quantiles'
 );
 select is(
-    (select pg_get_function_result('awf.experiment_report(text, date, date, text[])'::regprocedure)),
+    (select pg_get_function_result('awf.experiment_report(text, date, date, text[], text)'::regprocedure)),
     'TABLE(variation_key text, locale text, units bigint, turns bigint, failed_turns bigint, bundle_tokens numeric, '
     || 'output_tokens numeric, avg_turn_latency_ms numeric, avg_model_latency_ms numeric, avg_bundle_ms numeric, '
     || 'avg_bundle_tokens numeric, avg_output_tokens numeric, avg_retries numeric, avg_fallbacks numeric, '
     || 'avg_tool_calls numeric, avg_acts numeric, avg_choices numeric, avg_time_advance_ticks numeric, phase integer, '
-    || 'expected_percent numeric)',
+    || 'expected_percent numeric, quantiles jsonb)',
     'the columns of the report are the documented ones'
 );
 

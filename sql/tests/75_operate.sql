@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(214);
+select plan(216);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -49,6 +49,8 @@ select
                         when 'jsonb[]' then '{}'
                         when 'bigint[]' then '{1}'
                         when 'integer[]' then '{1}'
+                        when 'smallint[]' then '{1}'
+                        when 'numeric[]' then '{1}'
                         when 'double precision[]' then '{1}'
                         when 'int4range' then '[1,2)'
                         when 'tstzrange' then '(,)'
@@ -73,6 +75,8 @@ insert into expected values
 ('list_experiments', 'reader analyst admin'), ('get_experiment', 'reader analyst admin'),
 ('list_variations', 'reader analyst admin'), ('experiment_report', 'reader analyst admin'),
 ('analytics_stats', 'reader analyst admin'), ('storage_report', 'reader analyst admin'),
+('activity_report', 'reader analyst admin'), ('experiment_overview', 'reader analyst admin'),
+('daily_activity', 'reader analyst admin'), ('refresh_views', 'admin'),
 ('list_jobs', 'reader analyst admin'), ('list_job_runs', 'reader analyst admin'),
 ('run_job', 'admin'), ('run_jobs', 'admin'), ('set_job', 'admin'), ('schedule_jobs', 'admin'), ('unschedule_jobs', 'admin'),
 ('cron_statements', 'admin'),
@@ -140,11 +144,11 @@ select
     results_eq(
         format('select pg_temp.private_functions_of(%L)', r.role),
         array[
-            '_caller', '_check_grouping', '_check_range', '_count_units', '_coverage_at', '_event_tables',
-            '_expected_percent', '_experiment_document', '_experiment_state', '_find_experiment', '_find_layer', '_fnv1a',
-            '_free_slots', '_holdout_of', '_job_due_at', '_now', '_phases_document', '_present_coverage',
-            '_report_range_notice', '_require_job', '_setting_number', '_storage_forecast', '_storage_tables',
-            '_storage_upkeep', '_variation_document'
+            '_bucket_value', '_caller', '_check_activity', '_check_grouping', '_check_range', '_count_units', '_coverage_at',
+            '_event_tables', '_expected_percent', '_experiment_document', '_experiment_snapshot', '_experiment_state', '_figures',
+            '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of', '_job_due_at', '_now', '_phases_document',
+            '_present_coverage', '_quantile_of', '_quantiles', '_report_range_notice', '_require_job', '_require_zone',
+            '_setting_number', '_storage_forecast', '_storage_tables', '_storage_upkeep', '_sum_totals', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
     )
@@ -199,9 +203,9 @@ select results_eq(
     array[
         'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimension_totals', 'select dimensions',
         'select event_days', 'select experiment_moments', 'select experiment_phases', 'select experiment_templates',
-        'select experiment_variations', 'select experiments', 'select histograms', 'select history_moments',
+        'select experiment_variations', 'select experiments', 'select exposure_days', 'select histograms', 'select history_moments',
         'select hourly_totals', 'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers',
-        'select metrics', 'select rollup_state', 'select settings', 'select variation_ids'
+        'select metrics', 'select rollup_state', 'select settings', 'select variation_ids', 'select view_refreshes'
     ],
     'a reader reads what reports need, and writes nothing'
 );
@@ -211,11 +215,11 @@ select results_eq(
         'select analytics_events', 'select archives', 'select config_state', 'select crossovers', 'select daily_rollups',
         'select daily_totals', 'select dimension_totals', 'select dimensions', 'select erasures', 'select event_days',
         'select experiment_moments', 'select experiment_overrides', 'select experiment_phases',
-        'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposures',
-        'select histograms', 'select history_moments', 'select hourly_totals', 'select ingest_log', 'select ingest_sources',
+        'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposure_days',
+        'select exposures', 'select histograms', 'select history_moments', 'select hourly_totals', 'select ingest_log', 'select ingest_sources',
         'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select metrics',
         'select player_days', 'select rejected_events', 'select role_grants', 'select rollup_state', 'select schema_steps',
-        'select settings', 'select turn_events', 'select unit_totals', 'select variation_ids'
+        'select settings', 'select turn_events', 'select unit_totals', 'select variation_ids', 'select view_refreshes'
     ],
     'an analyst reads the raw rows as well, and writes nothing'
 );
@@ -230,11 +234,11 @@ select results_eq(
         'select config_state', 'select crossovers', 'select daily_rollups', 'select daily_totals', 'select dimension_totals',
         'select dimensions', 'select erasures', 'select event_days', 'select experiment_moments',
         'select experiment_overrides', 'select experiment_phases', 'select experiment_templates',
-        'select experiment_variations', 'select experiments', 'select exposures', 'select histograms',
+        'select experiment_variations', 'select experiments', 'select exposure_days', 'select exposures', 'select histograms',
         'select history_moments', 'select hourly_totals', 'select ingest_log', 'select ingest_sources', 'select job_runs',
         'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select metrics', 'select player_days',
         'select rejected_events', 'select role_grants', 'select rollup_state', 'select schema_steps', 'select settings',
-        'select turn_events', 'select unit_totals', 'select variation_ids'
+        'select turn_events', 'select unit_totals', 'select variation_ids', 'select view_refreshes'
     ],
     'an admin reads all but the secret and writes through functions'
 );

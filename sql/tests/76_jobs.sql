@@ -16,8 +16,9 @@ as $$select set_config('test.now', p_time, true)$$;
 select results_eq(
     'select name, schedule, every, enabled from awf.jobs order by place',
     $$values ('experiments', '* * * * *', interval '1 minute', true), ('refresh', '* * * * *', '1 minute', true),
-    ('partitions', '17 0 * * *', '1 day', true), ('retention', '37 2 * * *', '1 day', true)$$,
-    'four jobs, in the order of a round'
+    ('partitions', '17 0 * * *', '1 day', true), ('views', '*/5 * * * *', '5 minutes', true),
+    ('retention', '37 2 * * *', '1 day', true)$$,
+    'five jobs, in the order of a round'
 );
 select is_empty(
     $$select j.name from awf.jobs as j where not exists (
@@ -72,20 +73,22 @@ reset timezone;
 set local role awf_admin;
 select results_eq(
     'select name, due, due_at = awf._now() from awf.list_jobs()',
-    $$values ('experiments', true, true), ('refresh', true, true), ('partitions', true, true), ('retention', true, true)$$,
+    $$values ('experiments', true, true), ('refresh', true, true), ('partitions', true, true), ('views', true, true),
+    ('retention', true, true)$$,
     'at first every job is due'
 );
 select results_eq(
     'select job, outcome, rows, code, error from awf.run_jobs()',
     $$values ('experiments', 'done', 0::bigint, null, null), ('refresh', 'done', 0, null, null),
-    ('partitions', 'done', 8, null, null),
+    ('partitions', 'done', 8, null, null), ('views', 'done', 0, null, null),
     ('retention', 'done', 0, null, null)$$,
     'a round runs them'
 );
 select results_eq(
     'select job, rows, code, error, scheduler, started_at >= awf._now(), duration_ms >= 0 from awf.list_job_runs() order by id',
     $$values ('experiments', 0::bigint, null, null, 'awf_admin', true, true), ('refresh', 0, null, null, 'awf_admin', true, true),
-    ('partitions', 8, null, null, 'awf_admin', true, true), ('retention', 0, null, null, 'awf_admin', true, true)$$,
+    ('partitions', 8, null, null, 'awf_admin', true, true), ('views', 0, null, null, 'awf_admin', true, true),
+    ('retention', 0, null, null, 'awf_admin', true, true)$$,
     'and writes them to the log'
 );
 select is_empty('select * from awf.run_jobs()', 'a second round finds nothing to do');
@@ -101,13 +104,13 @@ select pg_temp.at('2025-02-01 23:59:59+00');
 select
     results_eq(
         'select job from awf.run_jobs()',
-        $$values ('experiments'), ('refresh')$$,
+        $$values ('experiments'), ('refresh'), ('views')$$,
         'those of the day are not, right before midnight'
     );
 select pg_temp.at('2025-02-02 00:00:00+00');
 select results_eq(
     'select job, rows from awf.run_jobs()',
-    $$values ('experiments', 0::bigint), ('refresh', 0), ('partitions', 1), ('retention', 0)$$,
+    $$values ('experiments', 0::bigint), ('refresh', 0), ('partitions', 1), ('views', 0), ('retention', 0)$$,
     'but are at midnight (UTC), and one more partition is made'
 );
 select is((
@@ -196,7 +199,7 @@ select awf.set_job('slow', false);
 select results_eq(
     'select job, outcome, rows, code, error from awf.run_jobs()',
     $$values ('first', 'failed', null::bigint, 'WF106', 'player ... of ...'), ('experiments', 'done', 0, null, null),
-    ('refresh', 'done', 0, null, null),
+    ('refresh', 'done', 0, null, null), ('views', 'done', 0, null, null),
     ('absent', 'failed', null, '42883', 'function awf._job_absent() does not exist')$$,
     'a job that fails does not stop the others, and its message names no player'
 );
@@ -282,7 +285,7 @@ select lives_ok($$select awf.run_job('refresh')$$, 'days later');
 select results_eq(
     'select job, count(*) from awf.list_job_runs() group by job order by job collate "C"',
     $$values ('absent', 1::bigint), ('experiments', 1), ('first', 1), ('partitions', 1), ('refresh', 1), ('retention', 1),
-    ('slow', 1)$$,
+    ('slow', 1), ('views', 1)$$,
     'the old runs have gone'
 );
 select awf.set_setting('job_log_keep_days', 'null');
@@ -305,7 +308,7 @@ select results_eq(
 select
     is(
         (select count(*) from awf.cron_statements()),
-        7::bigint,
+        8::bigint,
         'one for each job that is enabled, and one that takes back what was'
     );
 select is((select count(*) from awf.cron_statements(p_remove => true)), 1::bigint, 'or that one alone');

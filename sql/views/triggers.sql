@@ -17,3 +17,12 @@ create or replace trigger touch_config after insert or update or delete on awf.k
 for each row execute function awf._touch_config();
 create or replace trigger touch_config after update on awf.settings
 for each row execute function awf._touch_config();
+create or replace trigger count_added after insert on awf.exposures
+referencing new table as added
+for each statement execute function awf._count_exposures();
+create or replace trigger count_changed after update on awf.exposures
+referencing old table as gone new table as added
+for each statement execute function awf._count_exposures();
+create or replace trigger count_gone after delete on awf.exposures
+referencing old table as gone
+for each statement execute function awf._count_exposures();

@@ -18,23 +18,27 @@ as $$
 begin
     return query
     select
-        d.day, d.experiment_key, d.variation_key, d.locale, d.world_ref,
-        sum(d.turns)::bigint, sum(d.failed_turns)::bigint, coalesce(sum(d.bundle_tokens_sum), 0), coalesce(sum(d.output_tokens_sum), 0),
-        round(sum(d.turn_latency_us_sum) / sum(d.turn_latency_us_count) / 1000, 3),
-        round(sum(d.model_latency_us_sum) / sum(d.model_latency_us_count) / 1000, 3),
-        round(sum(d.bundle_us_sum) / sum(d.bundle_us_count) / 1000, 3),
-        round(sum(d.bundle_tokens_sum) / sum(d.bundle_tokens_count), 3),
-        round(sum(d.output_tokens_sum) / sum(d.output_tokens_count), 3),
-        round(sum(d.retries_sum) / sum(d.retries_count), 4),
-        round(sum(d.fallbacks_sum) / sum(d.fallbacks_count), 4),
-        round(sum(d.tool_calls_sum) / sum(d.tool_calls_count), 4),
-        round(sum(d.acts_sum) / sum(d.acts_count), 4),
-        round(sum(d.choices_sum) / sum(d.choices_count), 4),
-        round(sum(d.time_advance_ticks_sum) / sum(d.time_advance_ticks_count), 4)
-    from awf.daily_rollups as d
-    where d.day between p_from and p_to and (d.variation_id = 0 or d.experiment_key is not null)
-    group by d.day, d.experiment_key, d.variation_key, d.locale, d.world_ref
-    order by d.day, d.experiment_key nulls first, d.variation_key, d.locale, d.world_ref;
+        t.first_day, v.experiment_key, v.variation_key, l.value, w.value,
+        f.turns, f.failed_turns, f.bundle_tokens, f.output_tokens,
+        f.avg_turn_latency_ms, f.avg_model_latency_ms, f.avg_bundle_ms, f.avg_bundle_tokens,
+        f.avg_output_tokens, f.avg_retries, f.avg_fallbacks, f.avg_tool_calls, f.avg_acts,
+        f.avg_choices, f.avg_time_advance_ticks
+    from (
+        -- Of all phases together.
+        select array_agg(n.id) as ids, array_agg(n.group_id) as groups
+        from (
+            select 0 as id, 0 as group_id
+            union all
+            select i.id, min(i.id) over (partition by i.experiment_id, i.variation_key)
+            from awf.variation_ids as i
+        ) as n
+    ) as g
+    cross join lateral awf._sum_totals(g.ids, g.groups, p_from, p_to, '{day,locale,world}') as t
+    cross join lateral awf._figures(t.metrics, t.n, t.sums) as f
+    left join awf.variation_ids as v on t.group_id = v.id
+    left join awf.dimensions as l on t.locale_id = l.id
+    left join awf.dimensions as w on t.world_id = w.id
+    order by t.first_day, v.experiment_key nulls first, v.variation_key, l.value, w.value;
 end;
 $$;
 comment on function awf._rollup_rows(date, date) is 'Rows of the daily rollup with totals and averages, every turn (NULL experiment) first.';

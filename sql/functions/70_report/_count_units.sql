@@ -1,7 +1,9 @@
 -- Counts the units of an experiment whose first exposure lies in a range of days.
 -- Called by experiment_report().
--- Costs a scan of the experiment's exposures; over several phases, a join of them with themselves.
-create or replace function awf._count_units(p_experiment_id bigint, p_from date, p_to date, p_by text[])
+-- Costs a scan of days that are counted already; over several phases, a join of the experiment's exposures with themselves.
+create or replace function awf._count_units(
+    p_experiment_id bigint, p_from date, p_to date, p_by text[], p_zone text default 'UTC'
+)
 returns table (variation_key text, locale text, phase integer, units bigint)
 language plpgsql
 stable
@@ -10,6 +12,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    c_begin constant timestamptz := coalesce(p_from, '-infinity')::timestamp at time zone p_zone;
+    c_end constant timestamptz := (coalesce(p_to, 'infinity') + interval '1 day') at time zone p_zone;
+    -- Days in UTC that the range holds as a whole, from c_first on and before c_last.
+    c_first constant timestamptz := date_trunc('day', c_begin + interval '1 day' - interval '1 microsecond', 'UTC');
+    c_last constant timestamptz := date_trunc('day', c_end, 'UTC');
     v_repeats boolean;
 begin
     perform awf._require_safe_owner();
@@ -18,30 +25,33 @@ begin
         select count(distinct v.phase) > 1 from awf.variation_ids as v where v.experiment_id = p_experiment_id
     );
     return query
-    select g.by_variation, g.by_locale, g.by_phase, count(*)
-    from awf.exposures as x
-    inner join awf.variation_ids as v on x.variation_id = v.id
-    inner join awf.dimensions as l on x.locale_id = l.id
-    cross join lateral (
-        select
-            case when 'variation' = any (p_by) then v.variation_key end as by_variation,
-            case when 'locale' = any (p_by) then l.value end as by_locale,
-            case when 'phase' = any (p_by) then x.phase end as by_phase
-    ) as g
-    where x.experiment_id = p_experiment_id
-        and x.first_ts >= coalesce(p_from, '-infinity')::timestamp at time zone 'UTC'
-        and x.first_ts < (coalesce(p_to, 'infinity') + interval '1 day') at time zone 'UTC'
-        -- Over all phases it counts once, where it came first; once in each variation that it was in, if they are told apart.
-        and not exists (
-            select
-            from awf.exposures as o
-            inner join awf.variation_ids as w on o.variation_id = w.id
-            where v_repeats and o.experiment_id = x.experiment_id and o.unit_id = x.unit_id
-                and (o.first_ts, o.event_id, o.phase) < (x.first_ts, x.event_id, x.phase)
-                and (g.by_variation is null or w.variation_key = g.by_variation)
-        )
-    group by g.by_variation, g.by_locale, g.by_phase;
+    with counts as (
+        select d.variation_id, d.locale_id, d.units
+        from awf.exposure_days as d
+        inner join awf.variation_ids as i on d.variation_id = i.id
+        where not v_repeats and i.experiment_id = p_experiment_id
+            and d.day::timestamp >= c_first at time zone 'UTC' and d.day::timestamp < c_last at time zone 'UTC'
+        union all
+        select e.variation_id, e.locale_id, e.units
+        from (values (c_begin, c_first), (c_last, c_end)) as r (begins, ends)
+        cross join lateral awf._count_exposed(p_experiment_id, r.begins, r.ends, false, false) as e
+        where not v_repeats and r.begins < r.ends
+        union all
+        select e.variation_id, e.locale_id, e.units
+        from awf._count_exposed(p_experiment_id, c_begin, c_end, true, 'variation' = any (p_by)) as e
+        where v_repeats
+    )
+
+    select
+        case when 'variation' = any (p_by) then v.variation_key end,
+        case when 'locale' = any (p_by) then l.value end,
+        case when 'phase' = any (p_by) then v.phase end,
+        sum(c.units)::bigint
+    from counts as c
+    inner join awf.variation_ids as v on c.variation_id = v.id
+    inner join awf.dimensions as l on c.locale_id = l.id
+    group by 1, 2, 3;
 end;
 $$;
-comment on function awf._count_units(bigint, date, date, text[]) is
-'Units first exposed from p_from to p_to (UTC), by what p_by names of variation, locale (of the first exposure) and phase.';
+comment on function awf._count_units(bigint, date, date, text[], text) is
+'Units first exposed from p_from to p_to (days of p_zone), by what p_by names of variation, locale (of the first exposure) and phase.';

@@ -72,6 +72,9 @@ as $$
     ('open_restore', 'makes a table and grants on it'),
     ('close_restore', 'attaches partitions'),
     ('_count_units', 'counts units, whom readers may not see'),
+    ('_experiment_snapshot', 'reads a view that is private'),
+    ('daily_activity', 'reads a view that is private'),
+    ('refresh_views', 'only the owner refreshes a materialised view'),
     ('analytics_stats', 'counts rows that readers may not see');
 $$;
 comment on function awf._definers() is 'Every SECURITY DEFINER function of schema awf, with the reason why it is one.';

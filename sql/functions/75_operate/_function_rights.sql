@@ -26,6 +26,8 @@ as $$
     cross join (
         values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
         ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('_count_units'), ('_expected_percent'), ('experiment_report'),
+        ('experiment_overview'), ('_experiment_snapshot'), ('daily_activity'),
+        ('activity_report'), ('_check_activity'), ('_require_zone'), ('_sum_totals'), ('_figures'), ('_quantiles'), ('_quantile_of'), ('_bucket_value'),
         ('analytics_stats'), ('storage_report'), ('_storage_tables'), ('_storage_forecast'), ('_storage_upkeep'), ('_event_tables'),
         ('list_jobs'), ('list_job_runs'), ('_job_due_at'), ('_require_job'),
         ('_setting_number'), ('assign'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates'),
@@ -52,7 +54,7 @@ as $$
         ('create_variation'), ('update_variation'), ('delete_variation'), ('open_phase'), ('set_ramp'), ('advance_ramp'),
         ('set_override'), ('create_layer'), ('set_holdout'), ('delete_layer'), ('create_from_template'), ('save_template'),
         ('delete_template'), ('set_setting'), ('set_player_hash_key'),
-        ('refresh_rollups'), ('rollup_daily'), ('backfill'),
+        ('refresh_rollups'), ('refresh_views'), ('rollup_daily'), ('backfill'),
         ('archive_days'), ('open_archive'), ('close_archive'), ('drop_archived_day'), ('attach_day'),
         ('open_restore'), ('close_restore'),
         ('ensure_partitions'), ('apply_retention'),

@@ -30,6 +30,8 @@ as $$
         ('dimension_totals', 'select'),
         ('hourly_totals', 'select'),
         ('histograms', 'select'),
+        ('exposure_days', 'select'),
+        ('view_refreshes', 'select'),
         ('experiment_moments', 'select'),
         ('history_moments', 'select'),
         ('rollup_state', 'select'),

@@ -1,0 +1,135 @@
+-- Reports: how many units were first exposed on a day, and views for what is read often and may be minutes old.
+
+create table awf.exposure_days (
+    variation_id integer not null,
+    day date not null,
+    locale_id integer not null,
+    units bigint not null,
+    primary key (variation_id, day, locale_id)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+comment on table awf.exposure_days is
+'How many units of exposures were first seen in a variation (of an experiment and phase) on a day (UTC), by the locale of that turn. A trigger
+of exposures keeps it.';
+comment on column awf.exposure_days.variation_id is 'Number in variation_ids, of an experiment and phase.';
+comment on column awf.exposure_days.day is 'Day of the first exposure, UTC.';
+comment on column awf.exposure_days.locale_id is 'Locale of the first exposed turn, in dimensions.';
+comment on column awf.exposure_days.units is 'Units.';
+insert into awf.exposure_days (variation_id, day, locale_id, units)
+select
+    x.variation_id,
+    (x.first_ts at time zone 'UTC')::date,
+    x.locale_id,
+    count(*)
+from awf.exposures as x
+group by 1, 2, 3;
+
+alter table awf.exposure_days enable row level security;
+create policy readers on awf.exposure_days for select to current_user using (true);
+
+-- Private: a materialised view knows no row-level security. experiment_overview() and daily_activity() show them.
+create materialized view awf.experiment_snapshot as
+select
+    v.experiment_id,
+    min(t.first_day) as first_day,
+    max(t.last_day) as last_day,
+    sum(t.turns)::bigint as turns,
+    sum(t.failed_turns)::bigint as failed_turns,
+    sum(t.bundle_tokens) as bundle_tokens,
+    sum(t.output_tokens) as output_tokens,
+    sum(t.latency_us) as latency_us,
+    sum(t.latencies) as latencies,
+    sum(x.exposures)::bigint as exposures
+from awf.variation_ids as v
+inner join (
+    select
+        d.variation_id,
+        min(d.day) as first_day,
+        max(d.day) as last_day,
+        sum(d.n) filter (where d.metric_id = 0) as turns,
+        sum(d.sum) filter (where d.metric_id = 0) as failed_turns,
+        sum(d.sum) filter (where d.metric_id = 4) as bundle_tokens,
+        sum(d.sum) filter (where d.metric_id = 5) as output_tokens,
+        sum(d.sum) filter (where d.metric_id = 1) as latency_us,
+        sum(d.n) filter (where d.metric_id = 1) as latencies
+    from awf.daily_totals as d
+    group by d.variation_id
+) as t on v.id = t.variation_id
+left join (
+    select
+        d.variation_id,
+        sum(d.units) as exposures
+    from awf.exposure_days as d
+    group by d.variation_id
+) as x on v.id = x.variation_id
+group by v.experiment_id;
+comment on materialized view awf.experiment_snapshot is 'Totals of each experiment as of the last refresh_views(), in stored units.';
+comment on column awf.experiment_snapshot.experiment_id is 'experiments.id.';
+comment on column awf.experiment_snapshot.first_day is 'First day with turns, UTC.';
+comment on column awf.experiment_snapshot.last_day is 'Last day with turns, UTC.';
+comment on column awf.experiment_snapshot.turns is 'Turns.';
+comment on column awf.experiment_snapshot.failed_turns is 'Turns that failed.';
+comment on column awf.experiment_snapshot.bundle_tokens is 'Sum of bundleTokens.';
+comment on column awf.experiment_snapshot.output_tokens is 'Sum of outputTokens.';
+comment on column awf.experiment_snapshot.latency_us is 'Sum of turnLatencyMs in microseconds.';
+comment on column awf.experiment_snapshot.latencies is 'Turns that carry turnLatencyMs.';
+comment on column awf.experiment_snapshot.exposures is 'Units first exposed, once in each phase.';
+create unique index experiment_snapshot_key on awf.experiment_snapshot (experiment_id);
+
+create materialized view awf.activity_snapshot as
+select
+    t.day,
+    coalesce(p.players, 0) as players,
+    t.turns,
+    t.failed_turns,
+    t.bundle_tokens,
+    t.output_tokens,
+    t.latency_us,
+    t.latencies
+from (
+    select
+        d.day,
+        sum(d.n) filter (where d.metric_id = 0)::bigint as turns,
+        sum(d.sum) filter (where d.metric_id = 0)::bigint as failed_turns,
+        sum(d.sum) filter (where d.metric_id = 4) as bundle_tokens,
+        sum(d.sum) filter (where d.metric_id = 5) as output_tokens,
+        sum(d.sum) filter (where d.metric_id = 1) as latency_us,
+        sum(d.n) filter (where d.metric_id = 1) as latencies
+    from awf.daily_totals as d
+    where d.variation_id = 0 and d.day > current_date - 92
+    group by d.day
+) as t
+left join (
+    select
+        d.day,
+        count(*) as players
+    from awf.player_days as d
+    where d.day > current_date - 92
+    group by d.day
+) as p on t.day = p.day;
+comment on materialized view awf.activity_snapshot is
+'Turns and players of the last 92 days (UTC) as of the last refresh_views(), in stored units.';
+comment on column awf.activity_snapshot.day is 'Day, UTC.';
+comment on column awf.activity_snapshot.players is 'Players with turns.';
+comment on column awf.activity_snapshot.turns is 'Turns.';
+comment on column awf.activity_snapshot.failed_turns is 'Turns that failed.';
+comment on column awf.activity_snapshot.bundle_tokens is 'Sum of bundleTokens.';
+comment on column awf.activity_snapshot.output_tokens is 'Sum of outputTokens.';
+comment on column awf.activity_snapshot.latency_us is 'Sum of turnLatencyMs in microseconds.';
+comment on column awf.activity_snapshot.latencies is 'Turns that carry turnLatencyMs.';
+create unique index activity_snapshot_key on awf.activity_snapshot (day);
+
+create table awf.view_refreshes (
+    view_name text primary key,
+    refreshed_at timestamptz not null
+);
+comment on table awf.view_refreshes is 'How old the materialised views are.';
+comment on column awf.view_refreshes.view_name is 'Materialised view.';
+comment on column awf.view_refreshes.refreshed_at is 'When refresh_views() last read what it shows.';
+insert into awf.view_refreshes (view_name, refreshed_at) values
+('experiment_snapshot', now()),
+('activity_snapshot', now());
+alter table awf.view_refreshes enable row level security;
+create policy readers on awf.view_refreshes for select to current_user using (true);
+
+insert into awf.jobs (name, place, schedule, every, description) values
+('views', 40, '*/5 * * * *', '5 minutes', 'Brings the overviews of experiments and of daily activity up to date; counts their rows.');
