@@ -420,15 +420,32 @@ class Api:
         return self._rows("attach_day", _day(day))[0]
 
     def experiment_report(
-        self, key: str, first: Day | None = None, last: Day | None = None, by: Sequence[str] | None = None
+        self,
+        key: str,
+        first: Day | None = None,
+        last: Day | None = None,
+        by: Sequence[str] | None = None,
+        zone: str | None = None,
     ) -> Rows:
-        return self._rows(
-            "experiment_report",
-            key,
-            p_from=None if first is None else _day(first),
-            p_to=None if last is None else _day(last),
-            p_by=None if by is None else list(by),
-        )
+        return self._rows("experiment_report", key, **_asked_for(first, last, by, zone))
+
+    def activity_report(
+        self,
+        first: Day | None = None,
+        last: Day | None = None,
+        by: Sequence[str] | None = None,
+        zone: str | None = None,
+    ) -> Rows:
+        return self._rows("activity_report", **_asked_for(first, last, by, zone))
+
+    def experiment_overview(self) -> Rows:
+        return self._rows("experiment_overview")
+
+    def daily_activity(self, days: int | None = None) -> Rows:
+        return self._rows("daily_activity", p_days=days)
+
+    def refresh_views(self) -> Rows:
+        return self._rows("refresh_views")
 
     def analytics_stats(self) -> Document:
         return self._document("analytics_stats")
@@ -505,6 +522,18 @@ def _of_type(name: str, value: Any, *types: type) -> Any:
     raise InvalidArgument(
         f"{name} must be a text, not {value!r}", hint=f'in JSON a text stands in quotes: {name}="..."'
     )
+
+
+def _asked_for(
+    first: Day | None, last: Day | None, by: Sequence[str] | None, zone: str | None
+) -> dict[str, Any]:
+    """The arguments that the reports share."""
+    return {
+        "p_from": None if first is None else _day(first),
+        "p_to": None if last is None else _day(last),
+        "p_by": None if by is None else list(by),
+        "p_zone": zone,
+    }
 
 
 def _day(value: Day) -> date:

@@ -116,7 +116,7 @@ def test_pg_cron_runs_the_jobs(cron: servers.Server) -> None:
     home, away = cron.dsn_of("home", "t_admin"), cron.dsn_of("away", "t_admin")
     run(cron.dsn_of("home"), "grant usage on schema cron to t_admin, t_second")
     run(home, ENDED)
-    every_minute = {job: "* * * * *" for job in ("partitions", "views", "retention")}
+    every_minute = dict.fromkeys(("partitions", "views", "retention"), "* * * * *")
     for dsn in (home, away):
         for job, schedule in every_minute.items():
             awf_pg(dsn, "set", job, "--schedule", schedule)

@@ -8,8 +8,8 @@ create table awf.exposure_days (
     primary key (variation_id, day, locale_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 comment on table awf.exposure_days is
-'How many units of exposures were first seen in a variation (of an experiment and phase) on a day (UTC), by the locale of that turn. A trigger
-of exposures keeps it.';
+'How many units of exposures were first seen in a variation (of an experiment and phase) on a day (UTC), by the locale of that turn. A
+trigger of exposures keeps it.';
 comment on column awf.exposure_days.variation_id is 'Number in variation_ids, of an experiment and phase.';
 comment on column awf.exposure_days.day is 'Day of the first exposure, UTC.';
 comment on column awf.exposure_days.locale_id is 'Locale of the first exposed turn, in dimensions.';
@@ -21,26 +21,14 @@ select
     x.locale_id,
     count(*)
 from awf.exposures as x
-group by 1, 2, 3;
+group by x.variation_id, (x.first_ts at time zone 'UTC')::date, x.locale_id;
 
 alter table awf.exposure_days enable row level security;
 create policy readers on awf.exposure_days for select to current_user using (true);
 
 -- Private: a materialised view knows no row-level security. experiment_overview() and daily_activity() show them.
 create materialized view awf.experiment_snapshot as
-select
-    v.experiment_id,
-    min(t.first_day) as first_day,
-    max(t.last_day) as last_day,
-    sum(t.turns)::bigint as turns,
-    sum(t.failed_turns)::bigint as failed_turns,
-    sum(t.bundle_tokens) as bundle_tokens,
-    sum(t.output_tokens) as output_tokens,
-    sum(t.latency_us) as latency_us,
-    sum(t.latencies) as latencies,
-    sum(x.exposures)::bigint as exposures
-from awf.variation_ids as v
-inner join (
+with totals as (
     select
         d.variation_id,
         min(d.day) as first_day,
@@ -53,14 +41,30 @@ inner join (
         sum(d.n) filter (where d.metric_id = 1) as latencies
     from awf.daily_totals as d
     group by d.variation_id
-) as t on v.id = t.variation_id
-left join (
+),
+
+units as (
     select
         d.variation_id,
         sum(d.units) as exposures
     from awf.exposure_days as d
     group by d.variation_id
-) as x on v.id = x.variation_id
+)
+
+select
+    v.experiment_id,
+    min(t.first_day) as first_day,
+    max(t.last_day) as last_day,
+    sum(t.turns)::bigint as turns,
+    sum(t.failed_turns)::bigint as failed_turns,
+    sum(t.bundle_tokens) as bundle_tokens,
+    sum(t.output_tokens) as output_tokens,
+    sum(t.latency_us) as latency_us,
+    sum(t.latencies) as latencies,
+    sum(x.exposures)::bigint as exposures
+from awf.variation_ids as v
+inner join totals as t on v.id = t.variation_id
+left join units as x on v.id = x.variation_id
 group by v.experiment_id;
 comment on materialized view awf.experiment_snapshot is 'Totals of each experiment as of the last refresh_views(), in stored units.';
 comment on column awf.experiment_snapshot.experiment_id is 'experiments.id.';
@@ -76,16 +80,7 @@ comment on column awf.experiment_snapshot.exposures is 'Units first exposed, onc
 create unique index experiment_snapshot_key on awf.experiment_snapshot (experiment_id);
 
 create materialized view awf.activity_snapshot as
-select
-    t.day,
-    coalesce(p.players, 0) as players,
-    t.turns,
-    t.failed_turns,
-    t.bundle_tokens,
-    t.output_tokens,
-    t.latency_us,
-    t.latencies
-from (
+with totals as (
     select
         d.day,
         sum(d.n) filter (where d.metric_id = 0)::bigint as turns,
@@ -97,15 +92,28 @@ from (
     from awf.daily_totals as d
     where d.variation_id = 0 and d.day > current_date - 92
     group by d.day
-) as t
-left join (
+),
+
+players as (
     select
         d.day,
         count(*) as players
     from awf.player_days as d
     where d.day > current_date - 92
     group by d.day
-) as p on t.day = p.day;
+)
+
+select
+    t.day,
+    coalesce(p.players, 0) as players,
+    t.turns,
+    t.failed_turns,
+    t.bundle_tokens,
+    t.output_tokens,
+    t.latency_us,
+    t.latencies
+from totals as t
+left join players as p on t.day = p.day;
 comment on materialized view awf.activity_snapshot is
 'Turns and players of the last 92 days (UTC) as of the last refresh_views(), in stored units.';
 comment on column awf.activity_snapshot.day is 'Day, UTC.';
@@ -132,4 +140,4 @@ alter table awf.view_refreshes enable row level security;
 create policy readers on awf.view_refreshes for select to current_user using (true);
 
 insert into awf.jobs (name, place, schedule, every, description) values
-('views', 40, '*/5 * * * *', '5 minutes', 'Brings the overviews of experiments and of daily activity up to date; counts their rows.');
+('views', 40, '*/5 * * * *', '5 minutes', 'Brings the overviews of experiments and days up to date; counts their rows.');

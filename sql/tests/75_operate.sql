@@ -203,7 +203,8 @@ select results_eq(
     array[
         'select config_state', 'select daily_rollups', 'select daily_totals', 'select dimension_totals', 'select dimensions',
         'select event_days', 'select experiment_moments', 'select experiment_phases', 'select experiment_templates',
-        'select experiment_variations', 'select experiments', 'select exposure_days', 'select histograms', 'select history_moments',
+        'select experiment_variations', 'select experiments', 'select exposure_days', 'select histograms',
+        'select history_moments',
         'select hourly_totals', 'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers',
         'select metrics', 'select rollup_state', 'select settings', 'select variation_ids', 'select view_refreshes'
     ],
@@ -216,7 +217,8 @@ select results_eq(
         'select daily_totals', 'select dimension_totals', 'select dimensions', 'select erasures', 'select event_days',
         'select experiment_moments', 'select experiment_overrides', 'select experiment_phases',
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposure_days',
-        'select exposures', 'select histograms', 'select history_moments', 'select hourly_totals', 'select ingest_log', 'select ingest_sources',
+        'select exposures', 'select histograms', 'select history_moments', 'select hourly_totals', 'select ingest_log',
+        'select ingest_sources',
         'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select metrics',
         'select player_days', 'select rejected_events', 'select role_grants', 'select rollup_state', 'select schema_steps',
         'select settings', 'select turn_events', 'select unit_totals', 'select variation_ids', 'select view_refreshes'

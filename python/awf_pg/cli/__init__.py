@@ -63,6 +63,8 @@ for command in (
     rejected.retry_rejected,
     rollup.rollup,
     report.report,
+    report.activity,
+    report.overview,
     rollup.backfill,
     archive.archive,
     archive.restore_archive,

@@ -145,7 +145,7 @@ def _report(api: Api, folder: Path) -> None:
     output.write_rows(by_locale, output.REPORT.without(*_NO_PHASES), fmt="table")
     click.echo()
     for fmt in ("json", "csv"):
-        output.write_rows(by_locale, output.REPORT, fmt=fmt, out=str(folder / f"report.{fmt}"))
+        output.write_report(by_locale, output.REPORT, fmt=fmt, out=str(folder / f"report.{fmt}"))
     click.echo(f"          reports: {folder / 'report.json'} and {folder / 'report.csv'}")
 
 

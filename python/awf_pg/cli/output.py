@@ -17,6 +17,8 @@ from uuid import UUID
 import click
 from tabulate import tabulate
 
+from awf_pg.event import field_name
+
 Row = Mapping[str, Any]
 
 
@@ -40,6 +42,11 @@ class View:
 
     def without(self, *names: str) -> View:
         return View(self.columns, self.shown, names)
+
+    def with_quantiles(self) -> View:
+        """Quantiles in the place of averages."""
+        kept = [column for column in self.shown if column not in _METRICS_SHOWN or column.digits is None]
+        return View(self.columns, (*kept, *_QUANTILES_SHOWN), self.hidden)
 
     @property
     def table_columns(self) -> list[Column]:
@@ -66,8 +73,27 @@ _METRICS_SHOWN = (
     Column("avg_choices", "choices", digits=2),
 )
 
+_QUANTILES = tuple(
+    (f"{field_name(metric)}_{quantile}", metric, quantile)
+    for metric in ("turnLatencyMs", "modelLatencyMs", "bundleMs", "bundleTokens", "outputTokens")
+    for quantile in ("p50", "p90", "p95", "p99")
+)
+_QUANTILES_SHOWN = tuple(
+    Column(f"{name}_{quantile}", f"{header}\n{quantile}", digits=1)
+    for name, header in (
+        ("turn_latency_ms", "turn ms"),
+        ("model_latency_ms", "model ms"),
+        ("bundle_tokens", "bundle"),
+        ("output_tokens", "output"),
+    )
+    for quantile in ("p50", "p95", "p99")
+)
+
 REPORT = View(
-    columns=("variation_key", "locale", "units", *_METRICS, "phase", "expected_percent"),
+    columns=(
+        "variation_key", "locale", "units", *_METRICS, "phase", "expected_percent",
+        *(name for name, _, _ in _QUANTILES),
+    ),
     shown=(
         Column("phase", "phase"),
         Column("variation_key", "variation"),
@@ -76,6 +102,63 @@ REPORT = View(
         Column("expected_percent", "expected\npercent"),
         *_METRICS_SHOWN,
     ),
+)  # fmt: skip
+
+ACTIVITY = View(
+    columns=(
+        "day", "locale", "world_ref", "adventure_ref", "model", *_METRICS,
+        *(name for name, _, _ in _QUANTILES),
+    ),
+    shown=(
+        Column("day", "day"),
+        Column("locale", "locale"),
+        Column("world_ref", "world"),
+        Column("adventure_ref", "adventure"),
+        Column("model", "model"),
+        *_METRICS_SHOWN,
+    ),
+)  # fmt: skip
+
+OVERVIEW = View(
+    columns=(
+        "experiment_key", "status", "phase", "exposures", "turns", "failed_turns", "bundle_tokens",
+        "output_tokens", "avg_turn_latency_ms", "first_day", "last_day", "as_of",
+    ),
+    shown=(
+        Column("experiment_key", "experiment"),
+        Column("status", "status"),
+        Column("phase", "phase"),
+        Column("exposures", "exposures"),
+        Column("turns", "turns"),
+        Column("failed_turns", "failed"),
+        Column("output_tokens", "output\ntokens"),
+        Column("avg_turn_latency_ms", "turn\nms", digits=1),
+        Column("first_day", "from"),
+        Column("last_day", "to"),
+        Column("as_of", "as of"),
+    ),
+)  # fmt: skip
+
+LAST_DAYS = View(
+    columns=(
+        "day", "players", "turns", "failed_turns", "bundle_tokens", "output_tokens", "avg_turn_latency_ms",
+        "as_of",
+    ),
+    shown=(
+        Column("day", "day"),
+        Column("players", "players"),
+        Column("turns", "turns"),
+        Column("failed_turns", "failed"),
+        Column("bundle_tokens", "bundle\ntokens"),
+        Column("output_tokens", "output\ntokens"),
+        Column("avg_turn_latency_ms", "turn\nms", digits=1),
+        Column("as_of", "as of"),
+    ),
+)  # fmt: skip
+
+VIEWS = View(
+    columns=("view_name", "refreshed_at", "rows"),
+    shown=(Column("view_name", "view"), Column("refreshed_at", "refreshed"), Column("rows", "rows")),
 )
 
 ROLLUP = View(
@@ -291,6 +374,17 @@ def write_rows(rows: Iterable[Row], view: View, *, fmt: str, out: str | None = N
     if out is not None:
         click.echo(f"{written} rows written to {out}", err=True)
     return written
+
+
+def write_report(rows: Iterable[Row], view: View, *, fmt: str, out: str | None = None) -> int:
+    """Write the rows of a report; outside JSON each quantile has a column of its own."""
+    return write_rows(rows if fmt == "json" else map(_spread, rows), view, fmt=fmt, out=out)
+
+
+def _spread(row: Row) -> Row:
+    quantiles = row["quantiles"] or {}
+    spread = {name: quantiles.get(metric, {}).get(quantile) for name, metric, quantile in _QUANTILES}
+    return {name: value for name, value in row.items() if name != "quantiles"} | spread
 
 
 def write_document(document: Any, *, out: str | None = None) -> None:

@@ -10,7 +10,7 @@ import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import day, format_option, is_terminal, out_option, progress, with_api
+from awf_pg.cli.base import day, format_option, is_terminal, out_option, progress, tell, with_api
 from awf_pg.errors import InvalidDateRange
 
 # A backfill is asked for in this many parts at most, so that progress shows and no transaction runs for long.
@@ -86,9 +86,9 @@ def refresh(api: Api) -> None:
 @out_option
 @with_api
 def backfill(api: Api, first: date, last: date, fmt: str, out: str | None) -> None:
-    """Roll up a range of days again, from the events.
+    """Roll up a range of days again, from the events, and show them by experiment, locale and world.
 
-    Both ends belong to it.
+    Both ends belong to it. It goes on in steps: when it ends early, it says with which day to go on.
 
     \b
     Example:
@@ -110,8 +110,15 @@ def _backfill(api: Api, first: date, last: date, out: str | None) -> Iterator[ou
     parts = list(_parts(first, last))
     # Rows on the terminal and a bar on the same terminal would overwrite each other.
     with progress(len(parts), "backfill", shown=out is not None or not is_terminal(sys.stdout)) as advance:
-        for part in parts:
-            yield from api.backfill(*part)
+        for first_day, last_day in parts:
+            try:
+                rows = api.backfill(first_day, last_day)
+            except BaseException:
+                if first_day > first:
+                    done = first_day - timedelta(days=1)
+                    tell(f"{first} to {done} are done; go on with: awf-pg backfill {first_day} {last}")
+                raise
+            yield from rows
             advance(1)
 
 
