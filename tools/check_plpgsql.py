@@ -27,9 +27,14 @@ CHECK = """
 select p.oid::regprocedure::text, f.lineno, f.level, f.sqlstate, f.message, f.detail, f.hint
 from pg_proc as p
 inner join pg_language as l on p.prolang = l.oid and l.lanname = 'plpgsql'
-left join (select distinct tgfoid, tgrelid from pg_trigger) as t on p.oid = t.tgfoid
+left join (
+    select tgfoid, tgrelid, max(tgoldtable) as oldtable, max(tgnewtable) as newtable
+    from pg_trigger
+    group by tgfoid, tgrelid
+) as t on p.oid = t.tgfoid
 cross join lateral plpgsql_check_function_tb(
-    p.oid, coalesce(t.tgrelid, 0), fatal_errors => false, extra_warnings => true, security_warnings => true
+    p.oid, coalesce(t.tgrelid, 0), fatal_errors => false, extra_warnings => true, security_warnings => true,
+    oldtable => t.oldtable, newtable => t.newtable
 ) as f
 where p.pronamespace = 'awf'::regnamespace and (p.prorettype <> 'trigger'::regtype or t.tgrelid is not null)
     and f.message not like 'unused parameter %' -- arguments are API, some of them for later use
