@@ -187,14 +187,16 @@ as $$
 $$;
 set local role awf_reader;
 select
-    is_empty(
-        format('select pg_temp.wrong_in_report(%L, %L, %L, %L)', r.from_day, r.to_day, r.grouping, 'UTC'),
-        format('%s to %s by %s: totals', r.from_day, r.to_day, r.grouping)
-    ),
-    is_empty(
-        format('select pg_temp.wrong_quantiles(%L, %L, %L)', r.from_day, r.to_day, r.grouping),
-        format('%s to %s by %s: quantiles', r.from_day, r.to_day, r.grouping)
-    )
+    unnest(array[
+        is_empty(
+            format('select pg_temp.wrong_in_report(%L, %L, %L, %L)', r.from_day, r.to_day, r.grouping, 'UTC'),
+            format('%s to %s by %s: totals', r.from_day, r.to_day, r.grouping)
+        ),
+        is_empty(
+            format('select pg_temp.wrong_quantiles(%L, %L, %L)', r.from_day, r.to_day, r.grouping),
+            format('%s to %s by %s: quantiles', r.from_day, r.to_day, r.grouping)
+        )
+    ])
 from (
     values
     (null, null, '{variation,locale}'), (null, null, '{}'), ('2024-01-20', '2024-01-20', '{variation}'),
@@ -205,14 +207,16 @@ from (
     (null, '2024-03-31', '{variation}')
 ) as r (from_day, to_day, grouping);
 select
-    is_empty(
-        format('select pg_temp.wrong_in_report(%L, %L, %L, %L)', z.from_day, z.to_day, '{variation,locale}', z.zone),
-        format('%s to %s in %s: totals', z.from_day, z.to_day, z.zone)
-    ),
-    is_empty(
-        format('select pg_temp.wrong_units(%L, %L, %L)', z.from_day, z.to_day, z.zone),
-        format('%s to %s in %s: units', z.from_day, z.to_day, z.zone)
-    )
+    unnest(array[
+        is_empty(
+            format('select pg_temp.wrong_in_report(%L, %L, %L, %L)', z.from_day, z.to_day, '{variation,locale}', z.zone),
+            format('%s to %s in %s: totals', z.from_day, z.to_day, z.zone)
+        ),
+        is_empty(
+            format('select pg_temp.wrong_units(%L, %L, %L)', z.from_day, z.to_day, z.zone),
+            format('%s to %s in %s: units', z.from_day, z.to_day, z.zone)
+        )
+    ])
 from (
     values
     (null, null, 'UTC'), ('2024-01-28', '2024-02-27', 'UTC'), (null, null, 'Asia/Kolkata'),
