@@ -13,10 +13,10 @@ import psycopg
 _MEASURED = """
 measured as (
     select e.*, m.id as metric_id, x.value
-    from awf.turn_events as e
+    from (select t.*, to_jsonb(t) as document from awf.turn_events as t offset 0) as e
     cross join awf.metrics as m
     cross join lateral (
-        select case when m.id = 0 then e.failed::integer else (to_jsonb(e) ->> m.column_name)::bigint end
+        select case when m.id = 0 then e.failed::integer else (e.document ->> m.column_name)::bigint end
     ) as x (value)
     where x.value is not null
 )"""

@@ -26,8 +26,8 @@ from tests.faulty import wait_until
 
 ROUNDS = scale.examples(20)
 DAYS = 3
-BATCHES = 5
-EVENTS = 250  # of a batch
+BATCHES = 6
+EVENTS = 400  # of a batch
 FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
 EXPERIMENTS = {"by-session": "session", "by-player": "player"}
 LAST = FIRST + timedelta(days=DAYS)
