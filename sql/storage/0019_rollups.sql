@@ -5,6 +5,9 @@ comment on column awf.metrics.has_histogram is 'Its distribution is kept in hist
 update awf.metrics set has_histogram = true
 where name in ('turnLatencyMs', 'modelLatencyMs', 'bundleMs', 'bundleTokens', 'outputTokens');
 
+alter table awf.exposures alter column unit_id type text collate "C";
+alter table awf.crossovers alter column unit_id type text collate "C";
+
 -- Rows that change all the time have room beside them, so that no index has to follow (HOT updates).
 create table awf.dimension_totals (
     variation_id integer not null,
@@ -84,7 +87,7 @@ create index histograms_start on awf.histograms (start, period);
 
 create table awf.unit_totals (
     variation_id integer not null,
-    unit_id text not null,
+    unit_id text collate "C" not null, -- compared as bytes, many times a refresh
     day date not null,
     world_id integer not null,
     locale_id integer not null,

@@ -7,7 +7,8 @@ language sql
 immutable
 parallel safe
 return case
-    when p_value > 0 then ceil(ln(p_value::double precision) / ln(1.01::double precision / 0.99::double precision)) else -1
+    when p_value > 0 then ceil(ln(p_value::double precision) / ln(1.01::double precision / 0.99::double precision))
+    when p_value <= 0 then -1
 end::smallint;
 comment on function awf._bucket_of(bigint) is
-'Bucket of a value of 0 or more in histograms (Masson, Rim, Lee 2019, DDSketch: relative accuracy 0.01).';
+'Bucket of a value of 0 or more in histograms, NULL for NULL (Masson, Rim, Lee 2019, DDSketch: relative accuracy 0.01).';

@@ -25,7 +25,7 @@ begin
 
         -- Most units are known, and these events are later ones: nothing is to be done for them.
         news as materialized (
-            select s.*
+            select s.*, x.variation_id as known_variation_id, x.first_ts as known_ts, x.event_id as known_event_id, x.player_hash as known_player
             from (
                 select w.*, min(w.ts) over (partition by w.experiment_id, w.unit_id, w.phase, w.variation_id) as first_ts from seen as w
             ) as s
@@ -35,27 +35,32 @@ begin
 
         firsts as materialized (
             select distinct on (n.experiment_id, n.unit_id, n.phase, n.variation_id)
-                n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes
+                n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes,
+                n.known_variation_id, n.known_ts, n.known_event_id, n.known_player
             from news as n
             inner join e on e.ts = n.ts and e.session_id = n.session_id and e.player_hash = n.player_hash and e.assignments = n.assignments
             order by n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id
         ),
 
-        crossing as (
-            select f.experiment_id, f.unit_id, f.phase, min(f.variation_id) as low, max(f.variation_id) as high
-            from firsts as f
-            group by f.experiment_id, f.unit_id, f.phase
-        ),
-
         crossed as (
-            select u.experiment_id, u.unit_id, u.phase, x.variation_id, x.first_ts, x.event_id, x.player_hash
-            from crossing as u
-            left join awf.exposures as x using (experiment_id, unit_id, phase)
-            where u.low <> u.high or x.variation_id <> u.low
-                or exists (
-                    select from awf.crossovers as c
-                    where c.experiment_id = u.experiment_id and c.unit_id = u.unit_id and c.phase = u.phase
+            select distinct on (u.experiment_id, u.unit_id, u.phase)
+                u.experiment_id, u.unit_id, u.phase, u.known_variation_id as variation_id, u.known_ts as first_ts,
+                u.known_event_id as event_id, u.known_player as player_hash
+            from (
+                select
+                    f.*,
+                    lag(f.variation_id) over (partition by f.experiment_id, f.unit_id, f.phase order by f.variation_id) as another_variation_id
+                from firsts as f
+            ) as u
+            where u.another_variation_id is not null or u.known_variation_id <> u.variation_id
+                or (
+                    -- A unit that is new has not crossed over before.
+                    u.known_variation_id is not null and exists (
+                        select from awf.crossovers as c
+                        where c.experiment_id = u.experiment_id and c.unit_id = u.unit_id and c.phase = u.phase
+                    )
                 )
+            order by u.experiment_id, u.unit_id, u.phase
         ),
 
         crossings as (
