@@ -95,6 +95,7 @@ def _histogram(period: str, start: str) -> str:
 _METRICS = "select id, column_name from awf.metrics where id > 0 order by id"
 
 _DAY = "(e.ts at time zone 'UTC')::date"
+_PERIODS = {"day": _DAY, "month": f"date_trunc('month', {_DAY})::date", "run": "'-infinity'::date"}
 
 ROLLUPS: dict[str, tuple[str, str]] = {
     "daily_totals": (
@@ -116,15 +117,19 @@ ROLLUPS: dict[str, tuple[str, str]] = {
         " from awf.hourly_totals",
         _totals("date_trunc('hour', e.ts, 'UTC')", "e.locale_id"),
     ),
+    "locale_totals": (
+        "select variation_id, period, start::text, locale_id, metric_id, n, sum, sum_squares, min, max"
+        " from awf.locale_totals",
+        " union all ".join(
+            "(" + _totals(f"'{period}'", f"({start})::text", "e.locale_id") + ")"
+            for period, start in _PERIODS.items()
+        ),
+    ),
     "histograms": (
         "select h.variation_id, h.period, h.start::text, h.locale_id, h.metric_id, u.bucket, u.n"
         " from awf.histograms as h cross join lateral unnest(h.buckets, h.counts) as u (bucket, n)",
         f"with {_MEASURED}"
-        + _histogram("day", _DAY)
-        + " union all "
-        + _histogram("month", f"date_trunc('month', {_DAY})::date")
-        + " union all "
-        + _histogram("run", "'-infinity'::date"),
+        + " union all ".join(_histogram(period, start) for period, start in _PERIODS.items()),
     ),
     "crossovers": (
         "select experiment_id, unit_id, phase, variation_id, first_ts, event_id, player_hash"

@@ -26,6 +26,53 @@ group by x.variation_id, (x.first_ts at time zone 'UTC')::date, x.locale_id;
 alter table awf.exposure_days enable row level security;
 create policy readers on awf.exposure_days for select to current_user using (true);
 
+create table awf.locale_totals (
+    variation_id integer not null,
+    period text not null check (period in ('day', 'month', 'run')),
+    start date not null,
+    locale_id integer not null,
+    metric_id smallint not null references awf.metrics (id),
+    n bigint not null,
+    sum numeric not null,
+    sum_squares numeric not null,
+    min bigint not null,
+    max bigint not null,
+    primary key (variation_id, period, start, locale_id, metric_id)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+comment on table awf.locale_totals is
+'Additive totals of the turns by variation and locale, for days (UTC), months and the whole run: what most reports add up.';
+comment on column awf.locale_totals.variation_id is 'Number in variation_ids; 0 counts every turn once, whatever experiments it carries.';
+comment on column awf.locale_totals.period is 'day, month or run.';
+comment on column awf.locale_totals.start is 'First day of the period; -infinity for the whole run.';
+comment on column awf.locale_totals.locale_id is 'Locale, in dimensions.';
+comment on column awf.locale_totals.metric_id is 'Metric; 0 (failed) has n = turns and sum = failed turns.';
+comment on column awf.locale_totals.n is 'Turns that carry the metric.';
+comment on column awf.locale_totals.sum is 'Sum in stored units (latencies: microseconds); exact.';
+comment on column awf.locale_totals.sum_squares is 'Sum of squares in stored units; exact.';
+comment on column awf.locale_totals.min is 'Smallest value in stored units.';
+comment on column awf.locale_totals.max is 'Largest value in stored units.';
+create index locale_totals_start on awf.locale_totals (start, period);
+insert into awf.locale_totals (variation_id, period, start, locale_id, metric_id, n, sum, sum_squares, min, max)
+select
+    d.variation_id,
+    p.period,
+    p.start,
+    d.locale_id,
+    d.metric_id,
+    sum(d.n),
+    sum(d.sum),
+    sum(d.sum_squares),
+    min(d.min),
+    max(d.max)
+from awf.daily_totals as d
+cross join
+    lateral (
+        values ('day', d.day), ('month', date_trunc('month', d.day)::date), ('run', '-infinity')
+    ) as p (period, start)
+group by d.variation_id, p.period, p.start, d.locale_id, d.metric_id;
+alter table awf.locale_totals enable row level security;
+create policy readers on awf.locale_totals for select to current_user using (true);
+
 -- Private: a materialised view knows no row-level security. experiment_overview() and daily_activity() show them.
 create materialized view awf.experiment_snapshot as
 with totals as (

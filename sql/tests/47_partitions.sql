@@ -524,7 +524,7 @@ select awf.set_setting('events_keep_days', 'null');
 select results_eq(
     $$select name from report where kind = 'autovacuum' order by name$$, array[
         'daily_totals', 'dimension_totals', 'experiment_moments', 'exposure_days', 'exposures', 'histograms', 'history_moments',
-        'hourly_totals', 'ingest_log', 'player_days', 'unit_totals'
+        'hourly_totals', 'ingest_log', 'locale_totals', 'player_days', 'unit_totals'
     ],
     'the often-updated tables have settings of their own'
 );

@@ -30,7 +30,7 @@ begin
             from coarse as g
             group by grouping sets (
                 (g.assignments, g.world_id, g.locale_id), (g.assignments, g.adventure_id), (g.assignments, g.model_id),
-                (g.assignments, g.locale_id, g.hour)
+                (g.assignments, g.locale_id, g.hour), (g.assignments, g.locale_id)
             )
         ),
 
@@ -71,6 +71,17 @@ begin
             from totals as a
             where a.hour is not null
             on conflict (variation_id, hour, locale_id, metric_id) do update set %4$s
+        ),
+
+        by_locale as (
+            insert into awf.locale_totals as d (variation_id, period, start, locale_id, metric_id, n, sum, sum_squares, min, max)
+            select a.variation_id, p.period, p.start, a.locale_id, a.metric_id, a.n, a.sum, a.sum_squares, a.min, a.max
+            from totals as a
+            cross join (
+                values ('day', %5$L::date), ('month', date_trunc('month', %5$L::date)::date), ('run', '-infinity'::date)
+            ) as p (period, start)
+            where a.locale_id is not null and a.world_id is null and a.hour is null
+            on conflict (variation_id, period, start, locale_id, metric_id) do update set %4$s
         )
         $sql$,
         awf._each_metric(

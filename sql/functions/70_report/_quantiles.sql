@@ -12,30 +12,14 @@ set jit = 'off'
 as $$
 declare
     c_unit constant text := (select u.unit from unnest(p_by) as u (unit) where u.unit in ('day', 'week', 'month'));
-    c_run constant boolean := p_from is null and p_to is null and c_unit is null;
-    c_from constant date := coalesce(p_from, '-infinity');
-    c_to constant date := coalesce(p_to, 'infinity');
-    -- Whole months are from c_first on and before c_last, unless there is none.
-    c_first constant date := date_trunc('month', c_from + interval '1 month' - interval '1 day');
-    c_last constant date := greatest(c_first, date_trunc('month', c_to + interval '1 day')::date);
-    c_days constant boolean := c_unit in ('day', 'week') or c_first = c_last;
 begin
     return query
-    with chosen as (
-        select h.variation_id, h.start, h.locale_id, h.metric_id, h.buckets, h.counts
-        from awf.histograms as h
-        where h.variation_id = any (p_variation_ids) and case h.period
-            when 'run' then c_run
-            when 'month' then not c_run and not coalesce(c_days, false) and h.start >= c_first and h.start < c_last
-            else not c_run and h.start between c_from and c_to and (coalesce(c_days, false) or h.start < c_first or h.start >= c_last)
-        end
-    ),
-
-    sums as (
+    with sums as (
         select
             g.group_id, case when c_unit is not null then date_trunc(c_unit, c.start::timestamp)::date end as first_day,
             case when 'locale' = any (p_by) then c.locale_id end as locale, c.metric_id, u.bucket, sum(u.n)::bigint as n
-        from chosen as c
+        from awf._report_periods(p_from, p_to, c_unit) as p
+        inner join awf.histograms as c on c.period = p.period and c.start >= p.begins and c.start < p.ends
         inner join unnest(p_variation_ids, p_groups) as g (variation_id, group_id) on c.variation_id = g.variation_id
         cross join lateral unnest(c.buckets, c.counts) as u (bucket, n)
         group by 1, 2, 3, 4, 5

@@ -1,6 +1,6 @@
 -- Adds up the totals that a report asks for, from the smallest table that has them.
 -- Called by experiment_report(), activity_report() and _rollup_rows().
--- Costs a scan of the totals of the range: of days in UTC, of hours in another zone.
+-- Costs a scan of the totals of the range: of months and days, of hours in another zone.
 create or replace function awf._sum_totals(
     p_variation_ids integer[], p_groups integer[], p_from date, p_to date, p_by text[], p_zone text default 'UTC'
 )
@@ -18,7 +18,12 @@ as $$
 declare
     c_unit constant text := (select u.unit from unnest(p_by) as u (unit) where u.unit in ('day', 'week', 'month'));
     c_kind constant text := (select u.kind from unnest(p_by) as u (kind) where u.kind in ('adventure', 'model'));
-    c_hourly constant boolean := p_zone <> 'UTC';
+    c_table constant text := case
+        when c_kind is not null then 'dimension'
+        when 'world' = any (p_by) then 'daily'
+        when p_zone <> 'UTC' and (p_from is not null or p_to is not null or c_unit is not null) then 'hourly'
+        else 'locale'
+    end;
     c_from constant date := coalesce(p_from, '-infinity');
     c_to constant date := coalesce(p_to, 'infinity');
     c_begin constant timestamptz := c_from::timestamp at time zone p_zone;
@@ -26,17 +31,22 @@ declare
 begin
     return query
     with totals as (
-        select d.variation_id, d.day, d.locale_id as locale, d.world_id as world, null::integer as dimension, d.metric_id, d.n, d.sum
+        select d.variation_id, d.start as day, d.locale_id as locale, null::integer as world, null::integer as dimension, d.metric_id, d.n, d.sum
+        from awf._report_periods(p_from, p_to, c_unit) as p
+        inner join awf.locale_totals as d on d.period = p.period and d.start >= p.begins and d.start < p.ends
+        where c_table = 'locale' and d.variation_id = any (p_variation_ids)
+        union all
+        select d.variation_id, d.day, d.locale_id, d.world_id, null, d.metric_id, d.n, d.sum
         from awf.daily_totals as d
-        where not c_hourly and c_kind is null and d.variation_id = any (p_variation_ids) and d.day between c_from and c_to
+        where c_table = 'daily' and d.variation_id = any (p_variation_ids) and d.day between c_from and c_to
         union all
         select d.variation_id, (d.hour at time zone p_zone)::date, d.locale_id, null, null, d.metric_id, d.n, d.sum
         from awf.hourly_totals as d
-        where c_hourly and d.variation_id = any (p_variation_ids) and d.hour >= c_begin and d.hour < c_end
+        where c_table = 'hourly' and d.variation_id = any (p_variation_ids) and d.hour >= c_begin and d.hour < c_end
         union all
         select d.variation_id, d.day, null, null, d.dimension_id, d.metric_id, d.n, d.sum
         from awf.dimension_totals as d
-        where c_kind is not null and d.kind = c_kind and d.variation_id = any (p_variation_ids) and d.day between c_from and c_to
+        where c_table = 'dimension' and d.kind = c_kind and d.variation_id = any (p_variation_ids) and d.day between c_from and c_to
     ),
 
     cells as (

@@ -29,6 +29,7 @@ as $$
         ('daily_totals', 'select'),
         ('dimension_totals', 'select'),
         ('hourly_totals', 'select'),
+        ('locale_totals', 'select'),
         ('histograms', 'select'),
         ('exposure_days', 'select'),
         ('view_refreshes', 'select'),
