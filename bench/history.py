@@ -33,7 +33,7 @@ insert into awf.turn_events (
     tool_calls, acts, choices, time_advance_ticks
 )
 select
-    %(day)s::timestamp at time zone 'UTC' + (s * 86000.0 / (1 + %(sessions)s) + t * 30) * interval '1 second',
+    %(day)s::timestamp at time zone 'UTC' + (s * 86000.0 / (1 + %(sessions)s) + %(start)s + t * %(pace)s) * interval '1 second',
     (select min(batch_id) from logged) + n / %(batch)s, gen_random_uuid(),
     md5(%(day)s || '-' || s), sha256(convert_to('player-' || s %% %(players)s, 'UTF8')),
     1 + s / 10 %% 20, 21 + s / 7 %% 100, 121 + s / 2 %% 5, 126 + s / 3 %% 4, array[1 + s %% 2],
@@ -54,6 +54,7 @@ class History:
         self.connection = connection
         self._pid = connection.info.backend_pid
         self._sessions = [0] * DAYS  # of each day so far
+        self._returns = [0] * DAYS  # how often they have gone on
         for kind, count in {"world": 20, "adventure": 100, "locale": 5, "model": 4}.items():
             values = [f"en-{chr(65 + n) * 2}" if kind == "locale" else f"{kind}-{n}" for n in range(count)]
             connection.execute("select awf.dimension_ids(%s, %s)", [kind, values])
@@ -74,9 +75,12 @@ class History:
         new = events // turns
         first = 0 if known else self._sessions[day]
         self._sessions[day] = max(self._sessions[day], first + new)
+        self._returns[day] += known
         given = {
             "day": str(date_of(day)), "events": events, "batch": BATCH, "first": first,
             "turns": turns, "sessions": self._sessions[day], "players": 20_000,
+            # What goes on does so behind the turns that are there.
+            "start": TURNS * 30 + self._returns[day] if known else 0, "pace": 0.1 if known else 30,
         }  # fmt: skip
         self.connection.execute("select awf._ensure_partition(%s)", [given["day"]])
         self.connection.execute(EVENTS, given)

@@ -62,7 +62,8 @@ select c.relname, pg_total_relation_size(c.oid)
 from pg_class as c
 where c.relnamespace = 'awf'::regnamespace and c.relname in (
     'daily_totals', 'dimension_totals', 'hourly_totals', 'locale_totals', 'histograms', 'exposures',
-    'exposure_days', 'crossovers', 'unit_totals', 'player_days', 'experiment_moments', 'history_moments', 'ingest_log'
+    'exposure_days', 'crossovers', 'unit_totals', 'player_days', 'experiment_moments', 'history_moments',
+    'ingest_log'
 )
 order by 2 desc
 """

@@ -147,7 +147,8 @@ select
             '_bucket_value', '_caller', '_check_activity', '_check_grouping', '_check_range', '_count_units', '_coverage_at',
             '_event_tables', '_expected_percent', '_experiment_document', '_experiment_snapshot', '_experiment_state', '_figures',
             '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of', '_job_due_at', '_now', '_phases_document',
-            '_present_coverage', '_quantile_of', '_quantiles', '_report_periods', '_report_range_notice', '_require_job', '_require_zone',
+            '_present_coverage', '_quantile_of', '_quantiles', '_report_periods', '_report_range_notice', '_require_job',
+            '_require_zone',
             '_setting_number', '_storage_forecast', '_storage_tables', '_storage_upkeep', '_sum_totals', '_variation_document'
         ],
         format('%s may call no private function but what the public ones need', r.role)
@@ -206,7 +207,8 @@ select results_eq(
         'select experiment_variations', 'select experiments', 'select exposure_days', 'select histograms',
         'select history_moments',
         'select hourly_totals', 'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers',
-        'select locale_totals', 'select metrics', 'select rollup_state', 'select settings', 'select variation_ids', 'select view_refreshes'
+        'select locale_totals', 'select metrics', 'select rollup_state', 'select settings', 'select variation_ids',
+        'select view_refreshes'
     ],
     'a reader reads what reports need, and writes nothing'
 );
@@ -219,7 +221,8 @@ select results_eq(
         'select experiment_templates', 'select experiment_variations', 'select experiments', 'select exposure_days',
         'select exposures', 'select histograms', 'select history_moments', 'select hourly_totals', 'select ingest_log',
         'select ingest_sources',
-        'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select locale_totals', 'select metrics',
+        'select job_runs', 'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select locale_totals',
+        'select metrics',
         'select player_days', 'select rejected_events', 'select role_grants', 'select rollup_state', 'select schema_steps',
         'select settings', 'select turn_events', 'select unit_totals', 'select variation_ids', 'select view_refreshes'
     ],
@@ -238,7 +241,8 @@ select results_eq(
         'select experiment_overrides', 'select experiment_phases', 'select experiment_templates',
         'select experiment_variations', 'select experiments', 'select exposure_days', 'select exposures', 'select histograms',
         'select history_moments', 'select hourly_totals', 'select ingest_log', 'select ingest_sources', 'select job_runs',
-        'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select locale_totals', 'select metrics', 'select player_days',
+        'select jobs', 'select knobs', 'select layer_claims', 'select layers', 'select locale_totals', 'select metrics',
+        'select player_days',
         'select rejected_events', 'select role_grants', 'select rollup_state', 'select schema_steps', 'select settings',
         'select turn_events', 'select unit_totals', 'select variation_ids', 'select view_refreshes'
     ],
