@@ -33,7 +33,8 @@ insert into awf.turn_events (
     tool_calls, acts, choices, time_advance_ticks
 )
 select
-    %(day)s::timestamp at time zone 'UTC' + (s * 86000.0 / (1 + %(sessions)s) + %(start)s + t * %(pace)s) * interval '1 second',
+    %(day)s::timestamp at time zone 'UTC'
+    + (s * 86000.0 / (1 + %(sessions)s) + %(start)s + t * %(pace)s) * interval '1 second',
     (select min(batch_id) from logged) + n / %(batch)s, gen_random_uuid(),
     md5(%(day)s || '-' || s), sha256(convert_to('player-' || s %% %(players)s, 'UTF8')),
     1 + s / 10 %% 20, 21 + s / 7 %% 100, 121 + s / 2 %% 5, 126 + s / 3 %% 4, array[1 + s %% 2],
