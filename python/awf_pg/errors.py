@@ -31,6 +31,9 @@ class AwfError(Exception):
         self.message = message
         self.detail = detail
         self.hint = hint
+        for name, text in (("detail", detail), ("hint", hint)):
+            if text:
+                self.add_note(f"{name}: {text}")  # A traceback shows it.
 
 
 CODES: dict[str, type[AwfError]] = {}

@@ -164,8 +164,8 @@ class Turns:
             "awf.exp.exposures.count": self._exposures,
             "awf.exp.invalid.count": self._invalid,
         }
-        if self._store is not None:
-            stats |= self._store.stats().as_dict()
+        # Zeros without a recorder, so that whoever reads them finds the same names.
+        stats |= (RecorderStats() if self._store is None else self._store.stats()).as_dict()
         if self._config is not None:
             stats |= self._config.stats()
         return stats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from pathlib import Path
 
 import psycopg
@@ -107,3 +108,12 @@ def test_database_without_the_core(server: servers.Server) -> None:
     with Api(server.dsn_of("postgres")) as api, pytest.raises(errors.NotInstalled) as caught:
         api.version()
     assert "awf-pg install" in (caught.value.hint or "")
+
+
+def test_a_traceback_shows_detail_and_hint() -> None:
+    error = errors.InvalidArgument("no", detail="what", hint="how")
+    assert traceback.format_exception(error)[-3:] == [
+        "awf_pg.errors.InvalidArgument: no\n",
+        "detail: what\n",
+        "hint: how\n",
+    ]
