@@ -1,6 +1,6 @@
 -- Reports by range, time zone and grouping: whatever is asked for equals what the events say.
 begin;
-select plan(61);
+select plan(64);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's, or those of the zone asked for
@@ -224,6 +224,10 @@ from (
     ('2024-03-23', '2024-03-23', 'America/Asuncion'), -- 25 hours
     ('2024-02-28', '2024-03-12', 'America/New_York'), ('2024-01-21', null, 'Pacific/Auckland')
 ) as z (from_day, to_day, zone);
+select is(
+    (select sum(r.turns) from awf.activity_report('1900-01-01', '9999-12-31', p_zone => 'Etc/GMT+5') as r), 4381::numeric,
+    'a range may be longer than the data'
+);
 select is_empty(
     $$select * from awf.experiment_report('r', '2024-02-10', '2024-02-10')$$, 'a day without events has no rows'
 );
@@ -325,6 +329,14 @@ from (
     (
         $$select * from awf.activity_report('2024-03-01', p_zone => 'Asia/Kolkata')$$, 'WF001',
         'in "Asia/Kolkata" the day 2024-03-01 does not begin on the hour of UTC'
+    ),
+    (
+        $$select * from awf.activity_report(p_zone => 'Asia/Kolkata')$$, 'WF001',
+        'in "Asia/Kolkata" the day 2024-01-20 does not begin on the hour of UTC'
+    ),
+    (
+        $$select * from awf.activity_report('0001-01-01', '9999-12-31', p_zone => 'Australia/Adelaide')$$, 'WF001',
+        'in "Australia/Adelaide" the day 0001-01-01 does not begin on the hour of UTC'
     ),
     (
         $$select * from awf.experiment_report('r', null, '2024-03-01', p_zone => 'Asia/Kolkata')$$, 'WF001',

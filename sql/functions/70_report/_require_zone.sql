@@ -1,7 +1,7 @@
 -- Refuses what is no time zone, and days of a zone that do not begin on the hour.
 -- Called by the reports.
--- Costs a look at each day of the range.
-create or replace function awf._require_zone(p_zone text, p_from date, p_to date)
+-- Costs a look at both ends of the range, or at each day.
+create or replace function awf._require_zone(p_zone text, p_from date, p_to date, p_each_day boolean default false)
 returns void
 language plpgsql
 stable
@@ -25,10 +25,13 @@ begin
                 hint = 'Give its name: UTC, Europe/Berlin, America/New_York.';
     end;
     select d.day::date into v_odd
-    from generate_series(
-        coalesce(p_from, p_to + 1)::timestamp, (coalesce(p_to + 1, p_from))::timestamp, interval '1 day'
+    from (
+        values (p_from::timestamp), ((p_to + 1)::timestamp)
+        union all
+        select n.day from generate_series(p_from::timestamp, p_to::timestamp, interval '1 day') as n (day) where p_each_day
     ) as d (day)
     where extract(minute from d.day at time zone p_zone at time zone 'UTC') <> 0
+    order by d.day
     limit 1;
     if found then
         raise exception using
@@ -39,5 +42,5 @@ begin
     end if;
 end;
 $$;
-comment on function awf._require_zone(text, date, date) is
-'Raises WF001 unless p_zone is UTC or the name of a time zone whose days from p_from to p_to begin on the hour.';
+comment on function awf._require_zone(text, date, date, boolean) is
+'Raises WF001 unless p_zone is UTC or the name of a time zone in which the range, or each of its days, begins and ends on the hour.';

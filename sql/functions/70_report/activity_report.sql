@@ -30,9 +30,10 @@ begin
     perform awf._check_range(p_from, p_to);
     perform awf._check_activity(p_by, p_zone);
     select min(d.day), max(d.day) into v_first, v_last from awf.daily_totals as d where d.variation_id = 0;
-    perform awf._require_zone(
-        p_zone, coalesce(p_from, case when c_by_unit then v_first end), coalesce(p_to, case when c_by_unit then v_last end)
-    );
+    perform awf._require_zone(p_zone, p_from, p_to);
+    if c_by_unit then
+        perform awf._require_zone(p_zone, greatest(p_from, v_first), least(p_to, v_last), true);
+    end if;
     return query
     select
         t.first_day, l.value, w.value, a.value, m.value,
