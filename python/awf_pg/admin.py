@@ -323,6 +323,11 @@ class Api:
     def retry_rejected(self, reason: str | None = None, limit: int | None = None) -> dict[str, Any]:
         return self._rows("retry_rejected", p_reason=reason, p_limit=limit)[0]
 
+    def dismiss_rejected(
+        self, reason: str | None = None, before: Moment | None = None, dry_run: bool = False
+    ) -> int:
+        return int(self._value("dismiss_rejected", reason, before, dry_run))
+
     def open_source(self, name: str, digest: str) -> datetime:
         opened: datetime = self._value("open_source", name, digest)
         return opened

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from awf_pg import otel
 from awf_pg.admin import Api, Notice
 from awf_pg.config import ConfigCache
-from awf_pg.connect import Source, dsn_of
+from awf_pg.connect import Nowhere, Source, dsn_of
 from awf_pg.copy import Writer
 from awf_pg.evaluate import Evaluator
 from awf_pg.recorder import Recorder
@@ -52,7 +52,10 @@ class Awf(Turns, Api):
         settings = Settings.from_env() if settings is None else settings
         dsn = dsn or settings.database_url
         self._origin = dsn, pool, application_name
-        Api.__init__(self, dsn, pool=pool, application_name=application_name, on_notice=on_notice)
+        if dsn or pool is not None or settings.analytics_enabled or settings.experiments_enabled:
+            Api.__init__(self, dsn, pool=pool, application_name=application_name, on_notice=on_notice)
+        else:
+            self._source, self._on_notice = Nowhere(), on_notice
         Turns.__init__(self, settings)
         if settings.analytics_enabled:
             settings.require_key()
@@ -69,7 +72,7 @@ class Awf(Turns, Api):
         """Flush, stop the threads, close the connections; False when events could not be stored in time.
 
         In seconds, AWF_SHUTDOWN_MS by default. With AWF_SPOOL_FILE, what the database does not take is stored
-        there. A turn that is still being played ends as usual, but is not recorded.
+        there. Turns go on as before, but their events are dropped and counted.
         """
         self._closed = True
         stored = self._store is None or self._store.close(timeout)
@@ -85,7 +88,7 @@ class Awf(Turns, Api):
         return self._config is None or self._config.refresh()
 
     def _evaluator(self, session_id: str, unit: str | None) -> Evaluator:
-        if self._config_is_parents:
+        if self._config_is_parents and not self._closed:
             self._renew_config()
         return super()._evaluator(session_id, unit)
 
@@ -112,7 +115,8 @@ class Awf(Turns, Api):
         _, pool, name = self._origin
         if pool is not None:
             self._origin = dsn_of(pool), None, name
-        self._source = Source(*self._origin)
+        if not isinstance(self._source, Nowhere):
+            self._source = Source(*self._origin)
         if self._store is not None:
             self._store = None if self._closed else self._new_recorder()
         self._config_is_parents = self._config is not None

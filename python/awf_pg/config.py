@@ -16,6 +16,7 @@ import psycopg
 
 from awf_pg.config_file import ConfigFile
 from awf_pg.connect import Connection, Source, execute
+from awf_pg.errors import said
 from awf_pg.evaluate import EMPTY_CONFIG, Evaluator
 
 _log = logging.getLogger("awf.config")
@@ -162,8 +163,10 @@ class ConfigCache:
     def _failed(self, error: Exception) -> None:
         self._disconnect()
         self._failures += 1
-        self._error = str(error)
-        _log.warning("the configuration was not renewed: %s", error)
+        again, self._error = self._error, said(error)
+        # Once; config_error in stats() keeps saying it.
+        level = logging.DEBUG if again == self._error else logging.WARNING
+        _log.log(level, "the configuration was not renewed: %s", self._error)
 
     def _answer(self, asked: int) -> None:
         with self._changed:

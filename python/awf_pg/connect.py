@@ -92,6 +92,23 @@ class Source:
             yield connection
 
 
+class Nowhere(Source):
+    """Stands where no database is needed until somebody asks for one."""
+
+    def __init__(self) -> None:
+        self._pool = None
+        self._connection = None
+        self._turn = threading.Lock()
+        self.target = "no database"
+
+    def _opened_by(self) -> dict[str, Any]:
+        return _parameters(None, "")
+
+    @contextmanager
+    def _own(self) -> Iterator[Connection]:
+        yield _connect(self._opened_by())
+
+
 def execute(connection: Connection, query: Any, arguments: Any = None) -> psycopg.Cursor[tuple[Any, ...]]:
     """Run a statement, whatever cursors and rows the application's pool is set up for."""
     cursor: psycopg.Cursor[tuple[Any, ...]] = psycopg.Cursor(connection, row_factory=psycopg.rows.tuple_row)

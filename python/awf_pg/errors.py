@@ -264,6 +264,14 @@ def connection_failed(error: psycopg.Error) -> bool:
     return sqlstate.startswith(("08", "57P")) or sqlstate == "53300"
 
 
+def said(error: BaseException) -> str:
+    """What a log says of an error, on one line: its own first line, and what to do where that is known."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    known = from_database(error) if isinstance(error, psycopg.Error) else error
+    helps = isinstance(known, NotInstalled | PermissionDenied | ConfigurationError) and known.hint
+    return f"{line} ({known.hint})" if helps else line  # type: ignore[attr-defined]  # it is one of ours
+
+
 @contextmanager
 def translated(target: str) -> Iterator[None]:
     """Raise the errors of the database inside the block as errors of ours."""

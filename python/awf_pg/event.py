@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
@@ -133,7 +134,7 @@ def metric_value(name: str, value: Any) -> float | bool:
         return value
     if isinstance(value, Integral):
         return int(value)
-    if isinstance(value, Real):
+    if isinstance(value, Real | Decimal):
         return float(value)
     allowed = "a number" if name in METRICS else "a number or a boolean"
     raise TypeError(f"metric {name} takes {allowed}, not {value!r}")

@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ from tenacity import (
 
 from awf_pg import otel, shutdown
 from awf_pg.copy import Refused, Written
+from awf_pg.errors import said
 from awf_pg.event import Event
 from awf_pg.spool import Spool, SpoolError, SpoolStatus
 
@@ -49,6 +51,7 @@ _MAY_PASS = (psycopg.Error, OSError)
 _PAUSES = wait_random_exponential(multiplier=0.2, min=0.05, max=30)
 _LOCKED_S = 0.5  # before another look at a spool that another process replays
 _IDLE_S = 60.0  # before the second thread closes its connection
+_REPEAT_S = 60.0  # before the log says the same thing again
 _END_S = 0.5  # for a thread that has nothing to wait for
 
 _FLUSH, _REPLAY = "awf-flush", "awf-replay"
@@ -80,6 +83,7 @@ class RecorderStats:
     spooled: int = 0  # events that went into the spool
     spool: SpoolStatus = field(default_factory=SpoolStatus)
     last_error: str | None = None
+    last_error_at: datetime | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """By the documented names."""
@@ -97,6 +101,7 @@ class RecorderStats:
             "spool_events": self.spool.events,
             "spool_bytes": self.spool.bytes,
             "last_error": self.last_error,
+            "last_error_at": None if self.last_error_at is None else self.last_error_at.isoformat(),
         }
 
 
@@ -146,7 +151,10 @@ class Recorder:
         self._spooled = False  # there may be something in the spool
         self._sealed = False  # no further events for the moment
         self._closing = False
+        self._lost = 0  # at the end
         self._give_up_at = float("inf")
+        self._said: str | None = None  # to the log, at last
+        self._said_at = 0.0
         self._pausing = 0  # threads that wait for the database to come back
         self._threads: dict[str, threading.Thread] = {}
         self._ended: set[str] = set()  # the names of those that have
@@ -232,9 +240,9 @@ class Recorder:
             for thread in self._threads.values():
                 thread.join(_END_S)
         shutdown.remove(self)
-        if left := self.stats().queue_depth:
-            _log.error("closed with %d events not stored", left)
-        return not left
+        if left := self._drop_all():
+            _log.error("closed with %d events not stored; they are lost", left)
+        return not self._lost
 
     def stats(self) -> RecorderStats:
         with self._changed:
@@ -283,7 +291,20 @@ class Recorder:
         return self._taken >= target and next(iter(self._open), target) >= target
 
     def _is_stored(self, target: int) -> bool:
-        return self._is_settled(target) and not self._spooled
+        return self._is_settled(target) and not self._spooled and not self._lost
+
+    def _drop_all(self) -> int:
+        """Give up what is in memory; returns how much. A batch under way may be stored all the same."""
+        with self._changed:
+            left = len(self._queue) + self._held
+            self._taken += len(self._queue)
+            self._queue.clear()
+            self._open.clear()
+            self._refused.clear()
+            self._held = 0
+            self._lost += left
+            self._stats.dropped += left
+            return left
 
     def _left(self) -> float:
         return max(0.0, self._give_up_at - time.monotonic())
@@ -544,14 +565,19 @@ class Recorder:
         self._note(error, f"a batch of {size} events was not stored")
 
     def _note(self, error: Exception, what: str) -> None:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = said(error)
         with self._changed:
             self._stats.last_error = reason
+            self._stats.last_error_at = datetime.now(UTC)
+            now = time.monotonic()
+            again = isinstance(error, _MAY_PASS) and (
+                self._said == reason and now < self._said_at + _REPEAT_S
+            )
+            if not again:
+                self._said, self._said_at = reason, now
         expected = isinstance(error, (*_MAY_PASS, SpoolError, Refused))
-        _log.log(
-            logging.WARNING if expected else logging.ERROR,
-            "%s: %s", what, reason, exc_info=None if expected else error,
-        )  # fmt: skip
+        level = logging.DEBUG if again else logging.WARNING if expected else logging.ERROR
+        _log.log(level, "%s: %s", what, reason, exc_info=None if expected else error)
 
 
 def _is_collision(error: BaseException) -> bool:

@@ -25,14 +25,18 @@ class Turn:
     GrowthBook's form: {"attributeName": "session" or "player", "attributeValue", "assignments"}.
 
     `async with` does the same; nothing of a turn waits for anything. An exception inside the block records a
-    failed turn and goes on its way. A turn has one block; what is set after its end would come too late, and
-    raises RuntimeError.
+    failed turn and goes on its way. A turn has one block; a second raises RuntimeError.
+
+    What it cannot record is no error in the game: a metric that is no number, or anything that is set after
+    the end of the block. It is left out, counted in `Awf.stats()`, and the log `awf.turn` says so once a
+    minute.
     """
 
     __slots__ = (
         "_ended",
         "_entered",
         "_event",
+        "_left_out",
         "_metrics",
         "_record",
         "_started_ns",
@@ -49,6 +53,7 @@ class Turn:
         evaluation: Evaluation,
         sticky: list[dict[str, Any]],
         record: Callable[[Turn, Event], None],
+        left_out: Callable[[str, str], None],
     ) -> None:
         self.params: Params = evaluation.params
         self.exposures: list[Exposure] = evaluation.exposures
@@ -58,6 +63,7 @@ class Turn:
         self._event = event
         self._metrics: dict[str, float | bool | None] = {}
         self._record = record
+        self._left_out = left_out
         self._entered = self._ended = False
         self._started_ns = time.perf_counter_ns()
 
@@ -70,12 +76,14 @@ class Turn:
             self[name] = value
 
     def __setitem__(self, name: str, value: float | bool | None) -> None:
-        self._require_open()
-        name = metric_name(name)
-        if name == "failed":
-            self.failed = False if value is None else value  # type: ignore[assignment]  # checked there
-        else:
-            self._metrics[name] = None if value is None else metric_value(name, value)
+        try:
+            name = metric_name(name)
+            if name == "failed":
+                self.failed = False if value is None else value  # type: ignore[assignment]  # checked there
+            elif self._may_set(name):
+                self._metrics[name] = None if value is None else metric_value(name, value)
+        except TypeError as error:
+            self._left_out(str(name), str(error))
 
     def __getitem__(self, name: str) -> float | bool | None:
         return self._metrics[metric_name(name)]
@@ -97,10 +105,10 @@ class Turn:
 
     @failed.setter
     def failed(self, failed: bool) -> None:
-        self._require_open()
         if not isinstance(failed, bool):
-            raise TypeError(f"failed must be a bool, not {type(failed).__name__}")
-        self._event.failed = failed
+            self._left_out("failed", f"failed must be a bool, not {type(failed).__name__}")
+        elif self._may_set("failed"):
+            self._event.failed = failed
 
     @property
     def model(self) -> str | None:
@@ -109,14 +117,15 @@ class Turn:
 
     @model.setter
     def model(self, model: str | None) -> None:
-        self._require_open()
         if not isinstance(model, str | None):
-            raise TypeError(f"model must be a str or None, not {type(model).__name__}")
-        self._event.model = model
+            self._left_out("model", f"model must be a str or None, not {type(model).__name__}")
+        elif self._may_set("model"):
+            self._event.model = model
 
-    def _require_open(self) -> None:
+    def _may_set(self, name: str) -> bool:
         if self._ended:
-            raise RuntimeError("this turn has ended and is recorded")
+            self._left_out(name, f"{name} was set after the end of the turn, which is recorded")
+        return not self._ended
 
     def __enter__(self) -> Self:
         if self._entered:

@@ -19,6 +19,7 @@ from awf_pg.turn import Turn
 
 _assign_log = logging.getLogger("awf.assign")
 _params_log = logging.getLogger("awf.params")
+_turn_log = logging.getLogger("awf.turn")
 
 _NOBODY = bytes(32)
 
@@ -74,6 +75,7 @@ class Turns:
         self._counting = threading.Lock()
         self._exposures = 0
         self._invalid = 0
+        self._metrics_left_out = 0
         self._warnings = _Warnings()
         self._sticky = StickyCache()
         self._closed = False
@@ -102,8 +104,8 @@ class Turns:
         list or the values of a mapping; those of other sessions and players are passed over.
 
         No database is asked. An argument of a wrong type is a mistake in the program and raises TypeError.
+        After close() a turn is played as before, and its event is dropped.
         """
-        self._require_open()
         given = (
             session_id, player_id, world_ref, adventure_ref, locale, model,
             defaults, attributes, ts, experiments, sticky,
@@ -137,17 +139,19 @@ class Turns:
         )
         if evaluation.exposures and evaluator.exposure_attributes:
             event.attributes = kept_attributes(seen, evaluator.exposure_attributes)
-        return Turn(event, evaluation, kept, self._end)
+        return Turn(event, evaluation, kept, self._end, self._leave_out)
 
     def record(self, event: Mapping[str, Any] | None = None, /, **fields: Any) -> str:
         """Queue an event and return its id; keys are the columns of `analytics_events`, also in camelCase.
 
-        `player_id` may stand in place of `player_hash`; InvalidEvent says what is wrong with the event.
+        `player_id` may stand in place of `player_hash`; InvalidEvent says what is wrong with the event. After
+        close() the event is dropped.
         """
-        self._require_open()
         if not isinstance(event, Mapping | None):
             raise _mistyped("event", event, "a mapping")
-        made = event_from_mapping({**(event or {}), **fields}, self.settings.hash_player)
+        # Nothing is recorded without analytics, and so nothing hashed: a game may have no key then.
+        hash_player = self._nobody if self._store is None else self.settings.hash_player
+        made = event_from_mapping({**(event or {}), **fields}, hash_player)
         if self._store is not None:
             self._store.put(made)
         return made.id_text
@@ -163,6 +167,7 @@ class Turns:
             "experiments_enabled": self._config is not None,
             "awf.exp.exposures.count": self._exposures,
             "awf.exp.invalid.count": self._invalid,
+            "metrics_left_out": self._metrics_left_out,
         }
         # Zeros without a recorder, so that whoever reads them finds the same names.
         stats |= (RecorderStats() if self._store is None else self._store.stats()).as_dict()
@@ -213,20 +218,26 @@ class Turns:
         if self._store is not None:
             self._store.put(event)
 
-    def _require_open(self) -> None:
-        if self._closed:
-            raise RuntimeError("this Awf is closed")
+    def _leave_out(self, name: str, why: str) -> None:
+        with self._counting:
+            self._metrics_left_out += 1
+        if self._warnings.due((None, name)):
+            _turn_log.warning("left out: %s", why)
+
+    @staticmethod
+    def _nobody(_player_id: str) -> bytes:
+        return _NOBODY
 
     def _leave_parent(self) -> None:
         """In a forked child: count from zero, and take no lock that a thread of the parent may have held."""
         self._counting = threading.Lock()
-        self._exposures = self._invalid = 0
+        self._exposures = self._invalid = self._metrics_left_out = 0
         self._warnings.leave_parent()
         self._sticky.leave_parent()
 
 
 class _Warnings:
-    """Warns of values that were not used as given, once per experiment, knob and minute."""
+    """Warns of what was not used as given, once a minute for each experiment and knob, or metric."""
 
     MEMORY = 1000
 
@@ -237,14 +248,14 @@ class _Warnings:
 
     def report(self, invalid: list[Invalid]) -> None:
         for one in invalid:
-            if self._due((one["experiment"], one["knob"])):
+            if self.due((one["experiment"], one["knob"])):
                 what = one["experiment"], one["variation"], one["knob"], one["reason"], one["value"]
                 _params_log.warning("experiment %s, variation %s, %s: %s, value %r", *what)
 
     def leave_parent(self) -> None:
         self._lock = threading.Lock()
 
-    def _due(self, what: tuple[str | None, str]) -> bool:
+    def due(self, what: tuple[str | None, str]) -> bool:
         now = self._clock()
         with self._lock:
             if now - self._last.get(what, -60.0) < 60:

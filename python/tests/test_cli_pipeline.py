@@ -92,21 +92,21 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 def test_the_id_of_a_line() -> None:
     at = datetime(2025, 1, 15, 10, 0, 1, 234567, tzinfo=UTC)
-    made = UUID(bytes=line_id("a.jsonl", 7, b'{"x": 1}\r\n', at))
+    made = UUID(bytes=line_id("a.jsonl", b'{"x": 1}\r\n', 7, at))
     assert made.version == 8
     assert made.variant == "specified in RFC 4122"
     assert made.int >> 80 == int(at.timestamp() * 1000)
-    assert line_id("a.jsonl", 7, b'{"x": 1}', at) == made.bytes, "the end of the line is no part of it"
+    assert line_id("a.jsonl", b'{"x": 1}', 7, at) == made.bytes, "the end of the line is no part of it"
     others = [
-        line_id("b.jsonl", 7, b'{"x": 1}', at),
-        line_id("a.jsonl", 8, b'{"x": 1}', at),
-        line_id("a.jsonl", 7, b'{"x": 2}', at),
-        line_id("a.jsonl", 7, b'{"x": 1}', datetime(2025, 1, 15, tzinfo=UTC)),
-        line_id("a.jsonl\0" + "7", 7, b'{"x": 1}', at),
+        line_id("b.jsonl", b'{"x": 1}', 7, at),
+        line_id("a.jsonl", b'{"x": 1}', 8, at),
+        line_id("a.jsonl", b'{"x": 2}', 7, at),
+        line_id("a.jsonl", b'{"x": 1}', 7, datetime(2025, 1, 15, tzinfo=UTC)),
+        line_id("a.jsonl\0" + "7", b'{"x": 1}', 7, at),
     ]
     assert len({made.bytes, *others}) == 6
     for ts in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
-        assert UUID(bytes=line_id("a", 1, b"", ts)).version == 8
+        assert UUID(bytes=line_id("a", b"", 1, ts)).version == 8
 
 
 def test_a_file_without_ids_is_stored_once_and_may_grow(cli: Cli, db: str) -> None:
@@ -120,6 +120,18 @@ def test_a_file_without_ids_is_stored_once_and_may_grow(cli: Cli, db: str) -> No
     assert len(ids) == 5
     assert {id.version for id in ids} == {8}
     assert sources(db) == [], "a line with a time of its own is known by itself"
+
+
+def test_lines_may_be_corrected_or_taken_out(cli: Cli, db: str) -> None:
+    bad = lines(bare(9) | {"nope": 1})
+    Path("events.jsonl").write_text(bad + lines(bare(0), bare(1)) + "not JSON\n" + lines(bare(0), bare(2)))
+    assert "4 accepted" in cli("ingest", "events.jsonl").stdout
+    Path("events.jsonl").write_text(lines(bare(9), bare(0), bare(1), bare(0), bare(2)))
+    assert "1 accepted, 4 duplicate" in ok(cli("ingest", "events.jsonl"))
+    Path("events.jsonl").write_text(lines(bare(2), bare(0), bare(0)))
+    assert "0 accepted, 3 duplicate" in ok(cli("ingest", "events.jsonl")), "in any order"
+    assert "0 accepted, 1 duplicate" in ok(cli("ingest", "events.jsonl", "--from-line", "3"))
+    assert len(stored(db)) == 5
 
 
 def test_the_same_lines_under_another_name_are_other_events(cli: Cli) -> None:

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -120,19 +121,29 @@ def test_wrong_types_raise_at_once(start: Callable[..., Awf], nowhere: str) -> N
         awf.record({1: 2})  # type: ignore[dict-item]
     with pytest.raises(TypeError, match="event must be a mapping, not str"):
         awf.record("s-1")  # type: ignore[arg-type]
-    turn = awf.turn(**TURN)
-    with pytest.raises(TypeError, match="failed must be a bool, not str"):
+
+
+def test_what_a_turn_cannot_record_is_left_out(
+    start: Callable[..., Awf], nowhere: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    awf = start(nowhere)
+    with awf.turn(**TURN) as turn:
         turn["failed"] = "no"  # type: ignore[assignment]
-    with pytest.raises(TypeError, match="failed must be a bool, not int"):
         turn.failed = 1  # type: ignore[assignment]
-    with pytest.raises(TypeError, match="model must be a str or None, not list"):
         turn.model = [1]  # type: ignore[assignment]
-    with pytest.raises(TypeError, match="outputTokens takes a number"):
-        turn["outputTokens"] = "many"  # type: ignore[assignment]
-    with pytest.raises(TypeError, match="outputTokens takes a number"):
+        turn.metrics(outputTokens="many", acts=3)  # type: ignore[arg-type]
         turn["outputTokens"] = True
-    with pytest.raises(TypeError, match="mood takes a number or a boolean"):
-        turn.metrics(mood="good")  # type: ignore[arg-type]
+        turn.metrics(mood="good", price=Decimal("0.25"))  # type: ignore[arg-type]
+    assert (turn.failed, turn.model, turn["acts"], turn["price"]) == (False, None, 3, 0.25)
+    with pytest.raises(KeyError):
+        turn["outputTokens"]
+    assert (awf.stats()["metrics_left_out"], awf.stats()["queue_depth"]) == (6, 1)
+    assert [record.message for record in caplog.records if record.name == "awf.turn"] == [
+        "left out: failed must be a bool, not str",
+        "left out: model must be a str or None, not list",
+        "left out: metric outputTokens takes a number, not 'many'",
+        "left out: metric mood takes a number or a boolean, not 'good'",
+    ]
 
 
 def test_metrics_of_a_turn(start: Callable[..., Awf], nowhere: str) -> None:
@@ -156,28 +167,45 @@ def test_a_turn_has_one_block(start: Callable[..., Awf], nowhere: str) -> None:
 
 
 def test_nothing_is_set_after_the_end_of_a_turn(start: Callable[..., Awf], nowhere: str) -> None:
-    with start(nowhere).turn(**TURN) as turn:
+    awf = start(nowhere)
+    with awf.turn(**TURN) as turn:
         turn.metrics(acts=1, failed=False)
-    with pytest.raises(RuntimeError, match="has ended"):
-        turn["acts"] = 2
-    with pytest.raises(RuntimeError, match="has ended"):
-        turn.metrics(failed=True)
-    with pytest.raises(RuntimeError, match="has ended"):
-        turn.failed = True
-    with pytest.raises(RuntimeError, match="has ended"):
-        turn.model = "small"
-    assert (turn["acts"], turn.failed, turn.model) == (1, False, None)
+    turn["acts"] = 2
+    turn.metrics(failed=True)
+    turn.failed = True
+    turn.model = "small"
+    assert (turn["acts"], turn.failed, str(turn.model)) == (1, False, "None")
+    assert awf.stats()["metrics_left_out"] == 4
 
 
-def test_a_closed_client_says_so(start: Callable[..., Awf], nowhere: str) -> None:
+def test_a_closed_client_goes_on_and_drops(start: Callable[..., Awf], nowhere: str) -> None:
     awf = start(nowhere)
     with awf.turn(**TURN):
         awf.close(timeout=0)
     assert awf.stats()["dropped"] == 1, "the turn that was being played ends as usual"
-    with pytest.raises(RuntimeError, match="this Awf is closed"):
-        awf.turn(**TURN)
-    with pytest.raises(RuntimeError, match="this Awf is closed"):
-        awf.record({**TURN})
+    with awf.turn(**TURN, defaults={"maxActs": 3}) as turn:
+        assert turn.params == {"maxActs": 3}
+    awf.record({**TURN})
+    assert (awf.stats()["dropped"], awf.stats()["queue_depth"]) == (3, 0)
+
+
+def test_what_is_in_memory_at_the_end_counts_as_dropped(start: Callable[..., Awf], nowhere: str) -> None:
+    awf = start(nowhere)
+    for _ in range(3):
+        with awf.turn(**TURN):
+            pass
+    assert not awf.close(timeout=0.2)
+    assert (awf.stats()["dropped"], awf.stats()["queue_depth"]) == (3, 0)
+
+
+def test_a_game_that_uses_nothing_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWF_DATABASE_URL", raising=False)
+    with Awf(settings=Settings(analytics_enabled=False, experiments_enabled=False)) as awf:
+        with awf.turn(**TURN, defaults={"maxActs": 3}) as turn:
+            assert turn.params == {"maxActs": 3}
+        assert awf.record({**TURN})
+        with pytest.raises(ConfigurationError, match="no database given"):
+            awf.version()
 
 
 def test_analytics_off_is_no_operation(start: Callable[..., Awf], nowhere: str) -> None:

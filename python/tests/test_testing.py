@@ -49,8 +49,11 @@ def test_a_game_is_played() -> None:
     assert (stats["accepted"], stats["queue_depth"], stats["awf.exp.exposures.count"]) == (2, 0, 1)
     assert (stats["config_loaded"], stats["config_source"]) == (True, "memory")
     assert threading.active_count() == before
-    with pytest.raises(RuntimeError, match="closed"):
-        awf.turn(**TURN)
+    with awf.turn(**TURN):
+        pass
+    assert (len(awf.events), awf.stats()["dropped"]) == (2, 1)
+    with pytest.raises(TypeError, match="outputTokens takes a number"):
+        awf.turn(**TURN).metrics(outputTokens="many")  # type: ignore[arg-type]
 
 
 def test_a_failed_turn_is_recorded() -> None:

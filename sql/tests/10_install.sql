@@ -1,6 +1,6 @@
 -- Installing: the ledger, migrate(), the settings, and whom the functions may belong to.
 begin;
-select plan(146);
+select plan(147);
 
 -- Runs a statement while a superuser owns a function, undoes both and returns the SQLSTATE; NULL when the statement ran.
 create function pg_temp.under_superuser(p_function text, p_statement text)
@@ -165,6 +165,7 @@ insert into calls values
 ('refresh_views', 'select * from awf.refresh_views()'),
 ('reject_event', $$select awf.reject_event('bad_ts', 'd', '{}')$$),
 ('retry_rejected', 'select * from awf.retry_rejected()'),
+('dismiss_rejected', 'select awf.dismiss_rejected()'),
 ('revoke_usage', $$select awf.revoke_usage('awf_reader', 'reader')$$),
 ('rollup_daily', $$select awf.rollup_daily('2025-01-15')$$),
 ('run_job', $$select * from awf.run_job('refresh')$$),

@@ -1,6 +1,6 @@
 -- Ingest: single events, arrays of events, the direct and the careful path, and everything that is refused.
 begin;
-select plan(356);
+select plan(359);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -45,8 +45,24 @@ select throws_ok(
 );
 select throws_ok(
     format('select awf.record_turn(%L)', pg_temp.event('{"player_hash": null, "player_id": "p"}')), 'WF205',
-    'no player hash key is stored in this database', 'a player id cannot be taken without a key'
+    'event refused: no_hash_key: player_id cannot be hashed, no player hash key is stored in this database',
+    'a player id cannot be taken without a key'
 );
+select results_eq(
+    format('select * from awf.record_turns(%L)', jsonb_build_array(
+        pg_temp.event('{"player_hash": null, "player_id": "p"}'), pg_temp.event('{"player_id": "p"}'),
+        pg_temp.event('{"player_hash": null, "playerId": ""}')
+    )),
+    'values (1, 0, 2)', 'and costs the others of its batch nothing'
+);
+select results_eq(
+    $$select reason, event ? 'player_id', complete from awf.rejected_events order by reason$$,
+    $$values ('missing_player', false, false), ('no_hash_key', false, false)$$, 'it is kept aside without the id'
+);
+delete from awf.rejected_events;
+delete from awf.turn_events;
+delete from awf.ingest_log;
+drop table pg_temp.awf_stage;
 select
     throws_ok(
         format('select awf.set_player_hash_key(%L)', k.key),
@@ -925,6 +941,7 @@ reset role;
 select is(pg_temp.recorded(), '2025-01-17 00:00:00 b of phase 1', 'and they stay what they are');
 delete from awf.turn_events;
 delete from awf.ingest_log;
+drop table pg_temp.awf_stage;
 
 -- The direct path. The numbers come first.
 create temporary table ids as
@@ -1261,6 +1278,7 @@ select is_empty(
 delete from awf.turn_events;
 delete from awf.rejected_events;
 delete from awf.ingest_log;
+drop table pg_temp.awf_stage;
 
 set local role awf_writer;
 select pg_temp.stage('id', 'uuid ''01940000-0000-7000-8000-000000000021''');
@@ -1325,6 +1343,24 @@ select
     5001,
     '{"mood": 0.5}'
 from pg_temp.ids as i;
+insert into awf.turn_events_20250115 (ts, id, session_id, player_hash, world_id, adventure_id, locale_id, model_id)
+select
+    '2025-01-15 10:00+00',
+    '01940000-0000-7000-8000-000000000035',
+    's1',
+    sha256('p'),
+    i.locale_id,
+    i.world_id,
+    i.adventure_id,
+    9999
+from pg_temp.ids as i;
+select results_eq(
+    $$select world_ref, adventure_ref, locale, metrics ? 'model' from awf.analytics_events
+    where id = '01940000-0000-7000-8000-000000000035'$$,
+    'values (null::text, null::text, null::text, false)', 'a number of another kind, or of none, shows as nothing'
+);
+delete from awf.turn_events
+where id = '01940000-0000-7000-8000-000000000035';
 select awf.open_stage();
 insert into pg_temp.awf_stage (
     ts, id, session_id, player_hash, world_ref, adventure_ref, locale, model, assignments, failed, turn_latency_us, extra
@@ -1378,6 +1414,7 @@ select matches(
 -- What a batch cost stands in the log.
 delete from awf.turn_events;
 delete from awf.ingest_log;
+drop table pg_temp.awf_stage;
 delete from awf.rejected_events;
 set local role awf_writer;
 select throws_ok(

@@ -1,6 +1,6 @@
 -- The pipeline beyond its straight way: locales, lines, refused events that are tried again, players who are forgotten.
 begin;
-select plan(222);
+select plan(230);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -238,6 +238,10 @@ select results_eq(
 );
 
 -- retry_rejected().
+create function pg_temp.retry(p_reason text default null, p_limit integer default 10000)
+returns table (accepted integer, duplicate integer, rejected integer)
+language sql
+as $$ select r.accepted, r.duplicate, r.rejected from awf.retry_rejected(p_reason, p_limit) as r $$;
 create temporary view refused as
 select
     r.reason,
@@ -267,10 +271,17 @@ select
 from (
     values
     ('select * from awf.retry_rejected(p_limit => -1)', '-1 refused events cannot be tried again'),
-    ('select * from awf.retry_rejected(p_limit => null)', 'NULL refused events cannot be tried again')
+    ('select * from awf.retry_rejected(p_limit => null)', 'NULL refused events cannot be tried again'),
+    ($$select * from awf.retry_rejected('nonsense')$$, 'no event was refused for "nonsense"'),
+    ($$select awf.dismiss_rejected('nonsense')$$, 'no event was refused for "nonsense"')
 ) as r (statement, message);
 select pg_temp.clear_events();
-select results_eq('select * from awf.retry_rejected()', 'values (0, 0, 0)', 'without refused events there is nothing to try');
+select
+    results_eq(
+        'select * from pg_temp.retry()',
+        'values (0, 0, 0)',
+        'without refused events there is nothing to try'
+    );
 
 -- The two forms of refused events: documents that could not be read, and rows of the stage.
 select awf.set_setting('ingest_max_age_days', '1');
@@ -300,13 +311,21 @@ select is_empty(
     'their players are known by their hashes'
 );
 create temporary table refused_before as table awf.rejected_events;
-select results_eq('select * from awf.retry_rejected()', 'values (0, 0, 2)', 'before a fix they are refused again');
+select
+    results_eq(
+        'select * from pg_temp.retry()',
+        'values (0, 0, 2)',
+        'before a fix they are refused again'
+    );
 select results_eq(
     'select id, rejected_at, reason, player_hash, client, complete from awf.rejected_events order by id',
     'select id, rejected_at, reason, player_hash, client, complete from refused_before order by id', 'and stay, each once'
 );
 select awf.set_setting('ingest_max_age_days', '3650');
-select results_eq('select * from awf.retry_rejected()', 'values (1, 0, 1)', 'with a wider window one lands');
+select
+    results_eq(
+        'select * from pg_temp.retry()', 'values (1, 0, 1)', 'with a wider window one lands'
+    );
 select bag_eq(
     'select reason, complete from refused',
     $$values ('unknown_variation', true), ('bad_extra', false)$$,
@@ -314,13 +333,31 @@ select bag_eq(
 );
 select awf.create_variation('e', 'late');
 select results_eq(
-    $$select * from awf.retry_rejected('bad_extra')$$, 'values (0, 0, 0)', 'a reason chooses; what is incomplete is not tried'
+    $$select * from pg_temp.retry('bad_extra')$$,
+    'values (0, 0, 0)',
+    'a reason chooses; what is incomplete is not tried'
 );
 select
     results_eq(
-        $$select * from awf.retry_rejected('unknown_variation')$$, 'values (1, 0, 0)', 'with its variation the other lands'
+        $$select * from pg_temp.retry('unknown_variation')$$,
+        'values (1, 0, 0)',
+        'with its variation the other lands'
     );
 select results_eq('select reason from refused', array['bad_extra'], 'the incomplete one stays');
+select results_eq(
+    $$select r.incomplete from (values (null), ('bad_extra'), ('unknown_variation')) as a (reason)
+    cross join lateral awf.retry_rejected(a.reason) as r$$, '{1,1,0}'::bigint[], 'and is counted as one that cannot be tried'
+);
+select awf.reject_event('of_a_client', 'd', '{}');
+select is(awf.dismiss_rejected(a.reason, a.before, a.dry_run), a.events, 'dismissing refused events: ' || a.what)
+from (
+    values (1, null, null, true, 2::bigint, 'how many there are'),
+    (2, null, '2000-01-01'::timestamptz, false, 0, 'before a moment'),
+    (3, 'of_a_client', null, false, 1, 'those of a reason, which may be a client''s own'),
+    (4, 'bad_ts', null, false, 0, 'of a reason that none has'),
+    (5, 'bad_extra', 'infinity', true, 1, 'nothing is gone that was only counted')
+) as a (step, reason, before, dry_run, events, what)
+order by a.step;
 create temporary table retried as table stored;
 select pg_temp.clear_events();
 select results_eq(
@@ -379,7 +416,7 @@ select is((
     where complete
 ), 4::bigint, 'which is the only one that is not complete');
 select awf.set_setting('ingest_max_age_days', '3650');
-select results_eq('select * from awf.retry_rejected()', 'values (3, 0, 1)', 'all but one land');
+select results_eq('select * from pg_temp.retry()', 'values (3, 0, 1)', 'all but one land');
 select
     results_eq(
         'select reason from awf.rejected_events order by id', array['unknown_variation', 'bad_id'], 'the one for its variation'
@@ -407,7 +444,12 @@ select
     pg_temp.event(jsonb_build_object('id', s.id, 'ts', s.ts)),
     true
 from stored as s;
-select results_eq('select * from awf.retry_rejected()', 'values (0, 3, 0)', 'what was stored in the meantime is a duplicate');
+select
+    results_eq(
+        'select * from pg_temp.retry()',
+        'values (0, 3, 0)',
+        'what was stored in the meantime is a duplicate'
+    );
 select is_empty('select * from refused', 'and is refused no more');
 select is((select count(*) from stored), 3::bigint, 'nor doubled');
 
@@ -423,14 +465,27 @@ select
     || jsonb_build_object('session_id', 's' || i, 'locale', case when i > 3 then '!' else 'en' end),
     true
 from generate_series(1, 5) as i;
-select results_eq('select * from awf.retry_rejected(p_limit => 0)', 'values (0, 0, 0)', 'a limit of 0 tries none');
-select results_eq('select * from awf.retry_rejected(p_limit => 2)', 'values (2, 0, 0)', 'a limit takes the oldest');
+select
+    results_eq(
+        'select * from pg_temp.retry(p_limit => 0)',
+        'values (0, 0, 0)',
+        'a limit of 0 tries none'
+    );
+select
+    results_eq(
+        'select * from pg_temp.retry(p_limit => 2)',
+        'values (2, 0, 0)',
+        'a limit takes the oldest'
+    );
 select results_eq(
     $$select session_id, ts from stored where player_hash = decode(repeat('ab', 32), 'hex') order by 1$$,
     $$values ('s1', timestamptz '2025-01-16 12:01+00'), ('s2', '2025-01-16 12:02+00')$$,
     'an event without a time happened when it was refused'
 );
-select results_eq('select * from awf.retry_rejected()', 'values (1, 0, 2)', 'the next call takes the others');
+select
+    results_eq(
+        'select * from pg_temp.retry()', 'values (1, 0, 2)', 'the next call takes the others'
+    );
 select is(
     (select array_agg(r.event ->> 'id' order by r.id) from awf.rejected_events as r),
     (
@@ -444,7 +499,7 @@ select is(
 );
 create temporary table ids_now as
 select r.event ->> 'id' as id from awf.rejected_events as r;
-select results_eq('select * from awf.retry_rejected()', 'values (0, 0, 2)', 'and tried once more');
+select results_eq('select * from pg_temp.retry()', 'values (0, 0, 2)', 'and tried once more');
 select bag_eq($$select event ->> 'id' from awf.rejected_events$$, 'select id from ids_now', 'keep them');
 insert into awf.rejected_events (reason, detail, player_hash, event, complete)
 select
@@ -455,7 +510,10 @@ select
     true
 from awf.rejected_events as r
 cross join generate_series(1, 2);
-select results_eq('select * from awf.retry_rejected()', 'values (2, 2, 2)', 'of two that are the same one lands');
+select
+    results_eq(
+        'select * from pg_temp.retry()', 'values (2, 2, 2)', 'of two that are the same one lands'
+    );
 -- What a writer may have said is complete.
 select pg_temp.clear_events();
 select awf.reject_event('odd', 'd', e.event, true)

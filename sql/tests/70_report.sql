@@ -1,6 +1,6 @@
 -- Reports: the totals of an experiment, its units, and what the pipeline says of itself.
 begin;
-select plan(51);
+select plan(52);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's
@@ -14,7 +14,12 @@ reset role;
 select is(
     awf.analytics_stats() - 'revision' - 'jobs',
     jsonb_build_object(
-        'version', awf.version(), 'events', '{"rolledUp": 0, "firstDay": null, "lastDay": null}'::jsonb, 'lastEventAt', null,
+        'version',
+        awf.version(),
+        'events',
+        '{"rolledUp": 0, "firstDay": null, "lastDay": null, "unknownNumbers": 0}'::jsonb,
+        'lastEventAt',
+        null,
         'eventsPerMinute', 0,
         'batches', '{"waiting": 0, "oldestWaiting": null, "waitingEvents": 0, "waitingBytes": 0, "rolledUp": 0, "direct": 0,
         "careful": 0, "insert": 0}'::jsonb,
@@ -341,7 +346,10 @@ set local role awf_reader;
 select is(
     awf.analytics_stats() #- '{batches,oldestWaiting}' #- '{lastEventAt}' #- '{revision}' #- '{jobs}',
     jsonb_build_object(
-        'version', awf.version(), 'events', '{"rolledUp": 20, "firstDay": "2025-01-15", "lastDay": "2025-01-18"}'::jsonb,
+        'version',
+        awf.version(),
+        'events',
+        '{"rolledUp": 20, "firstDay": "2025-01-15", "lastDay": "2025-01-18", "unknownNumbers": 0}'::jsonb,
         'eventsPerMinute', 0,
         'batches', '{"waiting": 2, "waitingEvents": 1, "waitingBytes": 0, "rolledUp": 9, "direct": 1, "careful": 8,
         "insert": 2}'::jsonb,
@@ -399,6 +407,21 @@ select is(
 select throws_ok('select unit_id from awf.crossovers', '42501', null, 'but does not see who that was');
 select throws_ok('select digest from awf.erasures', '42501', null, 'nor the digests of the erasures');
 reset role;
+
+-- Numbers that a direct COPY has brought, and that are none.
+reset role;
+update awf.daily_totals set world_id = locale_id
+where day = '2025-01-18';
+update awf.daily_totals set locale_id = locale_id + 900000
+where day = '2025-01-17' and variation_id = 0;
+select is(
+    (awf.analytics_stats() #> '{events,unknownNumbers}')::bigint,
+    (
+        select sum(n)::bigint from awf.daily_totals
+        where metric_id = 0 and variation_id = 0 and day between '2025-01-17' and '2025-01-18'
+    ),
+    'analytics_stats() counts the events whose world or locale is none'
+);
 
 select finish();
 rollback;

@@ -1,6 +1,6 @@
 -- Roles and rights: what each kind of role (none, reader, analyst, writer, admin) may do, tried on every object.
 begin;
-select plan(217);
+select plan(218);
 
 set local client_min_messages = 'warning';
 select awf.create_roles();
@@ -98,7 +98,11 @@ insert into expected values
 ('create_layer', 'admin'), ('set_holdout', 'admin'), ('delete_layer', 'admin'),
 ('create_from_template', 'admin'), ('save_template', 'admin'), ('delete_template', 'admin'),
 ('set_setting', 'admin'), ('set_player_hash_key', 'admin'), ('refresh_rollups', 'admin'), ('rollup_daily', 'admin'),
-('backfill', 'admin'), ('retry_rejected', 'admin'), ('forget_player', 'admin'), ('reapply_erasures', 'admin'),
+('backfill', 'admin'),
+('retry_rejected', 'admin'),
+('dismiss_rejected', 'admin'),
+('forget_player', 'admin'),
+('reapply_erasures', 'admin'),
 ('archive_days', 'admin'), ('open_archive', 'admin'), ('close_archive', 'admin'), ('drop_archived_day', 'admin'),
 ('attach_day', 'admin'), ('open_restore', 'admin'), ('close_restore', 'admin'),
 ('migrate', ''), ('create_roles', ''), ('grant_usage', ''), ('revoke_usage', '');
@@ -372,7 +376,8 @@ insert into work values
 (60, 'awf_admin', 'select * from awf.reapply_erasures()', 'applies erasures again'),
 (61, 'awf_admin', $$select * from awf.forget_player(repeat('00', 32))$$, 'forgets a player'),
 (62, 'awf_analyst', 'select * from awf.crossovers', 'reads the crossovers'),
-(63, 'awf_analyst', 'select * from awf.erasures', 'reads the erasures');
+(63, 'awf_analyst', 'select * from awf.erasures', 'reads the erasures'),
+(64, 'awf_admin', 'select * from awf.dismiss_rejected()', 'dismisses rejected events');
 create function pg_temp.done(p_role text, p_statement text)
 returns text
 language plpgsql

@@ -30,10 +30,10 @@ select
     e.created_at,
     e.attributes
 from awf.turn_events as e
-left join awf.dimensions as w on e.world_id = w.id
-left join awf.dimensions as a on e.adventure_id = a.id
-left join awf.dimensions as l on e.locale_id = l.id
-left join awf.dimensions as m on e.model_id = m.id
+left join awf.dimensions as w on e.world_id = w.id and w.kind = 'world'
+left join awf.dimensions as a on e.adventure_id = a.id and a.kind = 'adventure'
+left join awf.dimensions as l on e.locale_id = l.id and l.kind = 'locale'
+left join awf.dimensions as m on e.model_id = m.id and m.kind = 'model'
 left join awf.variation_ids as v on e.assignments[1] = v.id;
 comment on view awf.analytics_events is
 'Turn events as documented: SELECT for analysts, INSERT for writers (id and ts are filled in when NULL).

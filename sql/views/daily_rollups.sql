@@ -37,8 +37,8 @@ select
     v.phase
 from awf.daily_totals as d
 left join awf.variation_ids as v on d.variation_id = v.id
-left join awf.dimensions as w on d.world_id = w.id
-left join awf.dimensions as l on d.locale_id = l.id
+left join awf.dimensions as w on d.world_id = w.id and w.kind = 'world'
+left join awf.dimensions as l on d.locale_id = l.id and l.kind = 'locale'
 group by d.day, d.variation_id, d.world_id, d.locale_id, v.experiment_key, v.variation_key, v.phase, w.value, l.value;
 comment on view awf.daily_rollups is
 'Daily rollup by variation and phase, world and locale: counts and sums in stored units (latencies in microseconds). Rows with

@@ -61,6 +61,7 @@ for command in (
     config.config,
     ingest.ingest,
     rejected.retry_rejected,
+    rejected.dismiss_rejected,
     rollup.rollup,
     report.report,
     report.activity,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO, NoReturn, TextIO
@@ -70,10 +71,11 @@ def ingest(
     FILE may be -, standard input. The keys are the columns of analytics_events, in snake_case or camelCase.
     player_id may stand in place of player_hash: it is hashed at once, with AWF_PLAYER_HASH_KEY.
 
-    Every line is stored once, however often it is sent. One without an id gets one that is made of the
-    file's name, its number and its bytes. Lines without a ts all get the time of the first run; an
-    interrupted run may be run again, but a file with such lines that has been ingested to its end is
-    refused (WF206). Standard input must have a ts in every line.
+    Every line of a file is stored once, however often the file is sent. One without an id gets one that is
+    made of the file's name and the line itself, so the same line in a file of another name is another event.
+    Bad lines may be corrected or taken out, and the file sent again. Lines without a ts all get the time of
+    the first run; an interrupted run may be run again, but a file with such lines that has been ingested to
+    its end is refused (WF206). Standard input must have a ts in every line.
 
     A bad line does not stop the others. It is appended to the file of rejects, without what may name a
     player. Of a line that is no JSON object only the place in FILE is noted: of standard input such lines
@@ -82,8 +84,8 @@ def ingest(
     \b
     Example:
       awf-pg ingest events.jsonl
-      awf-pg ingest events.jsonl --source events-2025-01-15
-      zcat events.jsonl.gz | awf-pg ingest - --source events --rejects bad.jsonl
+      awf-pg ingest monday/events.jsonl --source events-monday
+      zcat tuesday.jsonl.gz | awf-pg ingest - --source tuesday.jsonl --rejects bad.jsonl
     """
     source = Source(require_dsn(dsn), None, "awf-pg ingest")
     path = Path(rejects or _default_rejects(file))
@@ -101,9 +103,11 @@ def ingest(
             translated(source.target),
             progress(size_of(file), "ingest") as advance,
         ):
-            for stored_then, events in _batches(_events(file, origin, bad, advance, from_line), batch):
-                total += write_batch(writer, events)
-                stored = stored_then
+            for numbers, events in _batches(_events(file, origin, bad, advance, from_line), batch):
+                written = write_batch(writer, events)
+                total, stored = total + written, numbers[1]
+                if written.rejected:
+                    tell(f"lines {numbers[0]:,} to {stored:,}: {written.rejected:,} events were rejected")
             origin.finish()
         may_go_on = False
     except SourceIngested:
@@ -240,14 +244,18 @@ def _events(
     """The events with the numbers of their lines."""
     hash_player = Settings.from_env().hash_player
     for line in _lines(file, origin, advance):
-        if line.number < from_line or not line.raw.strip():
+        if not line.raw.strip():
             continue
         try:
             line.document = _object(line.raw)
+            if line.number < from_line:
+                origin.pass_over(line.document, line.raw)
+                continue
             event = event_from_mapping(line.document, hash_player)
-            origin.complete(event, line.document, line.number, line.raw)
+            origin.complete(event, line.document, line.raw)
         except InvalidEvent as error:
-            bad.add(line, error, hash_player)
+            if line.number >= from_line:
+                bad.add(line, error, hash_player)
             continue
         yield line.number, event
 
@@ -333,17 +341,13 @@ def _fault(event: dict[str, Any]) -> tuple[str, str | None]:
     return "not an event", None
 
 
-def _batches(numbered: Iterable[tuple[int, Event]], size: int) -> Iterator[tuple[int, list[Event]]]:
-    """Batches, each with the number of its last line."""
-    batch: list[Event] = []
-    number = 0
-    for number, event in numbered:
-        batch.append(event)
-        if len(batch) == size:
-            yield number, batch
-            batch = []
-    if batch:
-        yield number, batch
+def _batches(
+    numbered: Iterable[tuple[int, Event]], size: int
+) -> Iterator[tuple[tuple[int, int], list[Event]]]:
+    """Batches, each with the numbers of its first and its last line."""
+    lines = iter(numbered)
+    while batch := list(islice(lines, size)):
+        yield (batch[0][0], batch[-1][0]), [event for _, event in batch]
 
 
 def _summarize(total: Written, bad: Rejects) -> None:
@@ -353,10 +357,12 @@ def _summarize(total: Written, bad: Rejects) -> None:
     )
     if bad.count:
         more = bad.count - _BAD_LINES_SHOWN
-        tell(f"{f'{more:,} more bad lines; ' if more > 0 else ''}all are kept in {bad.path}")
+        tell(f"{f'{more:,} more bad lines; ' if more > 0 else ''}the bad lines are kept in {bad.path}")
     if total.rejected:
         tell(
-            "rejected events are kept with their reasons: "
+            "rejected events are kept with their reasons in the database, not in that file: "
+            if bad.count
+            else "rejected events are kept with their reasons in the database: "
             "SELECT reason, detail, event FROM awf.rejected_events ORDER BY id DESC"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -33,15 +34,26 @@ class Origin:
         self._api = api
         self._digest: str | None = None
         self._ts: datetime | None = None
+        self._repetitions: _Repetitions | None = None
         self.end: int | None = None  # Only what the digest covers is ingested; the file may be growing.
 
-    def complete(self, event: Event, document: Mapping[str, Any], number: int, raw: bytes) -> None:
-        """Give the event of a line what the line lacks."""
+    def complete(self, event: Event, document: Mapping[str, Any], raw: bytes) -> None:
+        """Give the event of a line what the line lacks; the lines come in the order of the file."""
         given = _given(document)
         if "ts" not in given:
             event.ts = self._time()
         if "id" not in given:
-            event.id = line_id(self._name, number, raw, event.ts)
+            event.id = line_id(self._name, raw, self._before(raw), event.ts)
+
+    def pass_over(self, document: Mapping[str, Any], raw: bytes) -> None:
+        """Take note of a line that is not to be stored: another may be its equal."""
+        if "id" not in _given(document):
+            self._before(raw)
+
+    def _before(self, raw: bytes) -> int:
+        """How often a line without an id has come before."""
+        self._repetitions = self._repetitions or _Repetitions()
+        return self._repetitions.count(raw)
 
     def finish(self) -> None:
         """Every line has been read and stored."""
@@ -61,18 +73,44 @@ class Origin:
         return self._ts
 
 
-def line_id(name: str, number: int, raw: bytes, ts: datetime) -> bytes:
-    """The id of a line without one: a UUIDv8, from the file's name, the line's number and its bytes.
+def line_id(name: str, raw: bytes, before: int, ts: datetime) -> bytes:
+    """The id of a line without one: a UUIDv8, from the file's name, the line's bytes and how often it came.
 
+    Not from its number: lines that are taken out, corrected or put in leave the ids of the others alone.
     It begins with the milliseconds of the time, as those of version 7 do: the key's index is filled by time.
     """
-    parts = (name.encode("utf-8", "surrogateescape"), b"%d" % number, raw.rstrip(b"\r\n"))
+    parts = (name.encode("utf-8", "surrogateescape"), b"%d" % before, _content(raw))
     digest = hashlib.sha256(b"\0".join(parts)).digest()
     milliseconds = (ts - _EPOCH) // timedelta(milliseconds=1) & (1 << 48) - 1
     made = bytearray(milliseconds.to_bytes(6, "big") + digest[:10])
     made[6] = made[6] & 0x0F | 0x80
     made[8] = made[8] & 0x3F | 0x80
     return bytes(made)
+
+
+class _Repetitions:
+    """How often each line has come; beyond a few megabytes in a temporary file, however long the input is."""
+
+    def __init__(self) -> None:
+        self._counts = sqlite3.connect("", isolation_level=None)
+        self._counts.execute("pragma journal_mode = off")
+        self._counts.execute("pragma cache_size = -65536")
+        self._counts.execute("create table seen (line blob primary key, times integer) without rowid")
+        self._counts.execute("begin")
+
+    def count(self, raw: bytes) -> int:
+        """Count a line; returns how often it came before."""
+        found = self._counts.execute(
+            "insert into seen values (?, 0)"
+            " on conflict (line) do update set times = times + 1 returning times",
+            [hashlib.blake2b(_content(raw), digest_size=16).digest()],
+        )
+        ((before,),) = found.fetchall()
+        return int(before)
+
+
+def _content(raw: bytes) -> bytes:
+    return raw.rstrip(b"\r\n")
 
 
 def _given(document: Mapping[str, Any]) -> set[str]:

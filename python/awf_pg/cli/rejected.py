@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import format_option, not_empty, with_api
+from awf_pg.cli.base import confirm, format_option, moment, not_empty, tell, with_api, yes_option
 
 
 @click.command("retry-rejected")
@@ -36,3 +38,35 @@ def retry_rejected(api: Api, reason: str | None, limit: int | None, fmt: str) ->
     else:
         accepted, duplicate, rejected = (done[name] for name in ("accepted", "duplicate", "rejected"))
         click.echo(f"{accepted:,} accepted, {duplicate:,} duplicate, {rejected:,} rejected again")
+        if done["incomplete"]:
+            tell(
+                f"{done['incomplete']:,} cannot be tried, because something was taken out of them: send them "
+                "again from where they came; awf-pg dismiss-rejected lets go of them"
+            )
+
+
+@click.command("dismiss-rejected")
+@click.option(
+    "--reason", metavar="REASON", callback=not_empty, help="Only events with this reason, such as not_json."
+)
+@click.option("--before", type=moment, metavar="TIME", help="Only events refused before this time; ISO 8601.")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@yes_option
+@with_api
+def dismiss_rejected(api: Api, reason: str | None, before: datetime | None, dry_run: bool, yes: bool) -> None:
+    """Delete refused events that nobody will try again.
+
+    Those that stay are deleted by the job "retention" when they are older than the setting
+    rejected_keep_days.
+
+    \b
+    Example:
+      awf-pg dismiss-rejected --reason not_json --dry-run
+      awf-pg dismiss-rejected --before 2025-01-15 --yes
+    """
+    there = api.dismiss_rejected(reason, before, True)
+    if dry_run:
+        click.echo(f"{there:,} refused events would be deleted")
+        return
+    confirm(f"Delete {there:,} refused events for good?", yes)
+    click.echo(f"{api.dismiss_rejected(reason, before):,} refused events deleted")

@@ -41,6 +41,8 @@ begin
         return format('bad_ts: ts is "%s", not a time', left(p_event ->> 'ts', 40));
     elsif length(v_hash) <> 64 or v_hash !~ '^[0-9A-Fa-f]+$' then
         return 'bad_player_hash: player_hash is not 64 hexadecimal digits';
+    elsif v_hash is null and coalesce(p_event ->> 'player_id', p_event ->> 'playerId') <> '' and not exists (select from awf.player_hash_key) then
+        return 'no_hash_key: player_id cannot be hashed, no player hash key is stored in this database';
     elsif jsonb_typeof(p_metrics) <> 'object' then
         return format('bad_metric: metrics is %s, not an object', jsonb_typeof(p_metrics));
     elsif coalesce(jsonb_typeof(p_event -> 'assignments'), 'null') not in ('array', 'null') then

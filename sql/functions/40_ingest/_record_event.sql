@@ -22,7 +22,12 @@ begin
         )
         from awf._event_window() as w
     ));
-    if v_fault is not null then
+    if starts_with(v_fault, 'no_hash_key:') then
+        raise exception using
+            errcode = 'WF205',
+            message = format('event refused: %s', v_fault),
+            hint = 'Hash in the client (AWF_PLAYER_HASH_KEY), or store the key with awf.set_player_hash_key().';
+    elsif v_fault is not null then
         raise exception using
             errcode = 'WF201',
             message = format('event refused: %s', v_fault),
@@ -48,4 +53,4 @@ begin
     return v_event.id;
 end;
 $$;
-comment on function awf._record_event(jsonb) is 'Stores an event document and returns its id; raises WF201 when it is refused.';
+comment on function awf._record_event(jsonb) is 'Stores an event document and returns its id; raises WF201, or WF205, when it is refused.';

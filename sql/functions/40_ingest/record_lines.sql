@@ -34,6 +34,6 @@ comment on function awf.record_lines(text) is
 'Stores events given as JSON Lines, one document (see record_turn) a line, and returns how many were accepted, were stored already, and
 were rejected. A line that is no JSON, or has a NUL character or half of a surrogate pair, is kept in rejected_events with its number
 and without its text; the other lines land. Empty lines are passed over.
-Errors: WF201 (NULL), WF205 (player_id without a stored key).
+Errors: WF201 (NULL).
 Example: SELECT * FROM awf.record_lines(''{"session_id": "s1", "player_id": "p1", "world_ref": "w", "adventure_ref": "a"}
 {"session_id": "s2", "player_id": "p2", "world_ref": "w", "adventure_ref": "a"}'');';

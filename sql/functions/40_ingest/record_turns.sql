@@ -25,5 +25,5 @@ $$;
 comment on function awf.record_turns(jsonb) is
 'Stores an array of events (see record_turn) and returns how many were accepted, were stored already, and were rejected. A bad event
 costs the others nothing: it is kept in rejected_events with its reason.
-Errors: WF201 (no array), WF205 (player_id without a stored key).
+Errors: WF201 (no array).
 Example: SELECT * FROM awf.record_turns(''[{"session_id": "s1", "player_id": "p1", "world_ref": "w", "adventure_ref": "a"}]'');';

@@ -2,7 +2,7 @@
 -- Called by admins.
 -- Takes the careful path of ingest; locks the rows it tries, so that two calls at once take different ones.
 create or replace function awf.retry_rejected(p_reason text default null, p_limit integer default 10000)
-returns table (accepted integer, duplicate integer, rejected integer)
+returns table (accepted integer, duplicate integer, rejected integer, incomplete bigint)
 language plpgsql
 volatile
 parallel unsafe
@@ -20,6 +20,7 @@ begin
             message = format('%s refused events cannot be tried again', coalesce(p_limit::text, 'NULL')),
             hint = 'Give the most events that one call may take, 0 or more.';
     end if;
+    perform awf._require_reason(p_reason);
     v_ids := array(
         select r.id
         from awf.rejected_events as r
@@ -36,6 +37,9 @@ begin
     );
     select i.accepted, i.duplicate, i.rejected into accepted, duplicate, rejected from awf.ingest_batch() as i;
     perform awf._settle_retried(v_ids, v_last_id);
+    incomplete := (
+        select count(*) from awf.rejected_events as r where not r.complete and r.reason = coalesce(p_reason, r.reason)
+    );
     return next;
 end;
 $$;
@@ -44,6 +48,7 @@ comment on function awf.retry_rejected(text, integer) is
 or was stored already, leaves rejected_events; what is refused again stays there once, with its present reason and detail. Ids and
 times of the events stay; a document that came without gets an id, and for a time the moment it was refused. Only complete ones can be
 tried again: nothing was cut or taken out of them when they were kept (column complete).
-Returns how many were accepted, were stored already, and were rejected again.
-Errors: WF001 (p_limit).
+Returns how many were accepted, were stored already, and were rejected again, and how many there are (of that reason) that cannot be
+tried: send these again from where they came, or let go of them with dismiss_rejected().
+Errors: WF001 (p_limit, a reason that no refused event has and none can have).
 Example: SELECT * FROM awf.retry_rejected(''unknown_variation'');';

@@ -36,8 +36,8 @@ begin
     cross join lateral awf._sum_totals(g.ids, g.groups, p_from, p_to, '{day,locale,world}') as t
     cross join lateral awf._figures(t.metrics, t.n, t.sums) as f
     left join awf.variation_ids as v on t.group_id = v.id
-    left join awf.dimensions as l on t.locale_id = l.id
-    left join awf.dimensions as w on t.world_id = w.id
+    left join awf.dimensions as l on t.locale_id = l.id and l.kind = 'locale'
+    left join awf.dimensions as w on t.world_id = w.id and w.kind = 'world'
     order by t.first_day, v.experiment_key nulls first, v.variation_key, l.value, w.value;
 end;
 $$;

@@ -49,7 +49,7 @@ begin
         sum(c.units)::bigint
     from counts as c
     inner join awf.variation_ids as v on c.variation_id = v.id
-    inner join awf.dimensions as l on c.locale_id = l.id
+    left join awf.dimensions as l on c.locale_id = l.id and l.kind = 'locale'
     group by 1, 2, 3;
 end;
 $$;

@@ -42,10 +42,10 @@ begin
         f.avg_output_tokens, f.avg_retries, f.avg_fallbacks, f.avg_tool_calls, f.avg_acts,
         f.avg_choices, f.avg_time_advance_ticks, q.quantiles
     from awf._sum_totals('{0}', '{0}', p_from, p_to, p_by, p_zone) as t
-    left join awf.dimensions as l on t.locale_id = l.id
-    left join awf.dimensions as w on t.world_id = w.id
-    left join awf.dimensions as a on t.adventure_id = a.id
-    left join awf.dimensions as m on t.model_id = m.id
+    left join awf.dimensions as l on t.locale_id = l.id and l.kind = 'locale'
+    left join awf.dimensions as w on t.world_id = w.id and w.kind = 'world'
+    left join awf.dimensions as a on t.adventure_id = a.id and a.kind = 'adventure'
+    left join awf.dimensions as m on t.model_id = m.id and m.kind = 'model'
     cross join lateral awf._figures(t.metrics, t.n, t.sums) as f
     left join awf._quantiles('{0}', '{0}', p_from, p_to, p_by) as q
         on c_histograms and t.first_day is not distinct from q.first_day and t.locale_id is not distinct from q.locale_id

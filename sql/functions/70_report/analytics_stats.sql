@@ -15,8 +15,13 @@ begin
         'version', awf.version(),
         'revision', (select c.revision from awf.config_state as c),
         'events', (
-            select jsonb_build_object('rolledUp', coalesce(sum(d.n), 0), 'firstDay', min(d.day), 'lastDay', max(d.day))
+            select jsonb_build_object(
+                'rolledUp', coalesce(sum(d.n), 0), 'firstDay', min(d.day), 'lastDay', max(d.day),
+                'unknownNumbers', coalesce(sum(d.n) filter (where w.id is null or l.id is null), 0)
+            )
             from awf.daily_totals as d
+            left join awf.dimensions as w on d.world_id = w.id and w.kind = 'world'
+            left join awf.dimensions as l on d.locale_id = l.id and l.kind = 'locale'
             where d.variation_id = 0 and d.metric_id = 0
         ),
         'lastEventAt', awf._last_event_at(),
@@ -56,9 +61,10 @@ begin
 end;
 $$;
 comment on function awf.analytics_stats() is
-'State of the pipeline as JSON: {version, revision, events: {rolledUp, firstDay, lastDay}, lastEventAt, eventsPerMinute, batches:
+'State of the pipeline as JSON: {version, revision, events: {rolledUp, firstDay, lastDay, unknownNumbers}, lastEventAt, eventsPerMinute, batches:
 {waiting, oldestWaiting, waitingEvents, waitingBytes, rolledUp, direct, careful, insert}, rejected: {total, complete, byReason},
 exposures, crossovers, erasures, partitions: {count, first, last}, jobs: {job: {enabled, lastRunAt, failing, lastErrorAt, lastError}}}.
+unknownNumbers counts the events that a direct COPY has brought with a number that is no world or no locale: their writer is at fault.
 eventsPerMinute is the mean of the last five whole minutes. batches counts what the log still holds (ingest_log_keep_days); waitingBytes
 is known where clients tell it. exposures counts a unit once for each phase of each experiment, crossovers those of them that were seen
 in more than one variation; rejected.complete are those that retry_rejected() can try again.

@@ -47,7 +47,7 @@ begin
             t.group_id, t.locale_id, f.*
         from awf._sum_totals(v_ids, v_groups, p_from, p_to, p_by, p_zone) as t
         inner join awf.variation_ids as v on t.group_id = v.id
-        left join awf.dimensions as l on t.locale_id = l.id
+        left join awf.dimensions as l on t.locale_id = l.id and l.kind = 'locale'
         cross join lateral awf._figures(t.metrics, t.n, t.sums) as f
     )
 

@@ -55,6 +55,7 @@ as $$
     ('record_turns', 'writes events'),
     ('record_lines', 'writes events'),
     ('retry_rejected', 'writes events and changes rejected ones'),
+    ('dismiss_rejected', 'deletes rejected events'),
     ('_insert_analytics_event', 'trigger: writes events'),
     ('refresh_rollups', 'writes rollups that nobody may write'),
     ('rollup_daily', 'writes rollups that nobody may write'),

@@ -59,7 +59,7 @@ as $$
         ('open_restore'), ('close_restore'),
         ('ensure_partitions'), ('apply_retention'),
         ('run_job'), ('run_jobs'), ('set_job'), ('schedule_jobs'), ('unschedule_jobs'), ('cron_statements'), ('_require_cron'),
-        ('retry_rejected'), ('forget_player'), ('reapply_erasures')
+        ('retry_rejected'), ('dismiss_rejected'), ('forget_player'), ('reapply_erasures')
     ) as f (name);
 $$;
 comment on function awf._function_rights() is 'Function rights of each kind of role.';
