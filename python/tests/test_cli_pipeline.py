@@ -291,6 +291,27 @@ def test_sigterm_says_where_to_go_on(db: str, tmp_path: Path) -> None:
 # Refused events
 
 
+def test_refused_events_that_cannot_be_tried_are_told_and_dismissed(cli: Cli, db: str) -> None:
+    refused = [
+        event(0, None) | {"metrics": {"mood": -1, "outputTokens": -1}},
+        event(1, None) | {"locale": "!"},
+    ]
+    said = cli("ingest", "-", stdin=lines(event(2, None), *refused))
+    assert "lines 1 to 3: 2 events were rejected" in said.stderr
+    with psycopg.connect(db, autocommit=True) as connection:
+        connection.execute("update awf.rejected_events set complete = false")
+    told = cli("retry-rejected")
+    assert told.stdout == "0 accepted, 0 duplicate, 0 rejected again\n"
+    assert "2 cannot be tried" in told.stderr
+    error(cli("retry-rejected", "--reason", "nonsense"), "WF001")
+    dismiss = ("dismiss-rejected", "--reason", "bad_locale")
+    assert ok(cli(*dismiss, "--dry-run")) == "1 refused events would be deleted\n"
+    assert "0 refused" in ok(cli(*dismiss, "--before", "2000-01-01", "--yes"))
+    assert cli(*dismiss, stdin="n\n").exit_code == 1
+    assert ok(cli(*dismiss, "--yes")) == "1 refused events deleted\n"
+    assert ok(cli("dismiss-rejected", "--yes")) == "1 refused events deleted\n"
+
+
 def test_refused_events_are_tried_again_after_a_fix(cli: Cli, db: str) -> None:
     wrong = [event(n, "control") for n in range(3)] + [event(3, None, ts="1999-01-01T00:00:00Z")]
     assert "4 rejected" in cli("ingest", "-", stdin=lines(*wrong)).stdout
@@ -298,7 +319,7 @@ def test_refused_events_are_tried_again_after_a_fix(cli: Cli, db: str) -> None:
     ok(cli("experiment", "create", KEY, "--name", "n", "--allocation", "control=100"))
     ok(cli("variation", "add", KEY, "control"))
     done = rows(cli("retry-rejected", "--reason", "unknown_variation", "--limit", "2", "--format", "json"))
-    assert done == {"accepted": 2, "duplicate": 0, "rejected": 0}
+    assert done == {"accepted": 2, "duplicate": 0, "rejected": 0, "incomplete": 0}
     assert ok(cli("retry-rejected")) == "1 accepted, 0 duplicate, 1 rejected again\n"
     assert len(stored(db)) == 3
     assert cli("retry-rejected", "--limit", "-1").exit_code == 2

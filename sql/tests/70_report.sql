@@ -409,7 +409,6 @@ select throws_ok('select digest from awf.erasures', '42501', null, 'nor the dige
 reset role;
 
 -- Numbers that a direct COPY has brought, and that are none.
-reset role;
 update awf.daily_totals set world_id = locale_id
 where day = '2025-01-18';
 update awf.daily_totals set locale_id = locale_id + 900000

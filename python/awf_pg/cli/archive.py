@@ -38,6 +38,7 @@ def archive(api: Api, before: date | None, folder: Path, dry_run: bool, keep: bo
 
     \b
     Example:
+      mkdir -p archive
       awf-pg archive --before 2025-01-01 --to archive --dry-run
       awf-pg archive --before 2025-01-01 --to archive
     """

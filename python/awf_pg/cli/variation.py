@@ -102,6 +102,8 @@ def update(api: Api, experiment: str, key: str, revision: int | None, fmt: str, 
 def delete(api: Api, experiment: str, key: str, revision: int | None, yes: bool) -> None:
     """Delete a variation; its events stay.
 
+    One that a running experiment, or a phase that was, has allocated is refused.
+
     \b
     Example:
       awf-pg variation delete token-budget-test high-budget --yes
