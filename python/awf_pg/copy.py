@@ -291,11 +291,17 @@ class _Dimensions:
         )  # fmt: skip
 
     def _assignments(self, event: Event) -> bytes | None:
-        numbers = tuple(
-            one if isinstance(one, int) else self._variation("/".join(one), event.ts)
-            for one in event.assignments
+        given = event.assignments
+        if not given:
+            return None
+        for one in given:
+            if type(one) is not int:
+                break
+        else:
+            return _array(given)
+        return _array(
+            tuple(one if isinstance(one, int) else self._variation("/".join(one), event.ts) for one in given)
         )
-        return _array(numbers) if numbers else None
 
     def _variation(self, key: str, ts: datetime) -> int:
         """The number that the variation had at that moment."""
@@ -319,8 +325,16 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
         place = _PLACE.get(name)
         if place is None:
             others[name] = value
-        elif place >= _LATENCIES and type(value) is int and -limit <= value < limit:
+        # Most values are plain ones: without a call for each, a row takes two thirds of the time.
+        elif type(value) is int and place >= _LATENCIES and -limit <= value < limit:
             columns[place] = value
+        elif (
+            type(value) is float
+            and place < _LATENCIES
+            and 0 <= value <= _MAX_LATENCY_MS
+            and -0.499 < (product := value * 1000) - (whole := round(product)) < 0.499
+        ):
+            columns[place] = whole
         else:
             columns[place] = _stored(name, value, limit)
     columns[-1] = _document(others)
