@@ -102,7 +102,7 @@ class History:
             "select min(batch_id), max(batch_id) from awf.ingest_log where rolled_up_at is null"
         ).fetchone()
         assert row is not None
-        return "e.batch_id between {} and {}".format(*row)
+        return "e.batch_id between (select {}) and (select {})".format(*row)
 
     def cpu_seconds(self) -> float:
         """What the server's process has taken of its core, user and system."""

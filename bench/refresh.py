@@ -31,8 +31,9 @@ PARTS = {
     "totals: day, hour, adventure, model": ["totals"],
     "histograms: day, month, run": ["histograms"],
     "exposures and crossovers": ["exposures"],
-    "units, players, moments": ["units"],
-    "all together": ["totals", "histograms", "exposures", "units"],
+    "units and moments": ["units"],
+    "players": ["players"],
+    "all together": ["totals", "histograms", "exposures", "units", "players"],
 }
 
 
@@ -61,7 +62,8 @@ class Bench(History):
             with self.connection.transaction(force_rollback=True):
                 began = self.cpu_seconds()
                 self.connection.execute(
-                    "select awf._merge_events(%s, %s, %s)", [date_of(DAYS - 1), condition, parts]
+                    "select awf._merge_events(%s, %s, %s, %s)",
+                    [date_of(DAYS - 1), date_of(DAYS - 1), condition, parts],
                 )
                 costs[name] = (self.cpu_seconds() - began) / events * 1e6
         self.refresh()

@@ -80,13 +80,10 @@ class Bench(History):
         condition = self.waiting()
         with self.connection.transaction(force_rollback=True):
             return timed(
-                lambda: [
-                    self.connection.execute(
-                        "select awf._merge_events(%s, %s, %s)",
-                        [date_of(day), condition, ["exposures", "units"]],
-                    )
-                    for day in range(DAYS)
-                ]
+                lambda: self.connection.execute(
+                    "select awf._merge_events(%s, %s, %s, %s)",
+                    [date_of(0), date_of(DAYS - 1), condition, ["exposures", "units"]],
+                )
             )
 
     def recompute(self, query: str) -> tuple[float, list[tuple[Any, ...]]]:

@@ -198,12 +198,12 @@ from (
     ('{"metrics": 5}', 'bad_metric: metrics is number, not an object', 'metrics that are a number'),
     ('{"metrics": []}', 'bad_metric: metrics is array, not an object', 'metrics that are a list'),
     (
-        '{"metrics": {"outputTokens": -1}}', 'bad_metric: outputTokens is -1; it must lie between 0 and 2147483647.000',
+        '{"metrics": {"outputTokens": -1}}', 'bad_metric: outputTokens is -1; it must lie between 0 and 2147483647',
         'a negative metric'
     ),
     (
         '{"metrics": {"outputTokens": 2147483648}}',
-        'bad_metric: outputTokens is 2147483648; it must lie between 0 and 2147483647.000', 'a metric beyond its range'
+        'bad_metric: outputTokens is 2147483648; it must lie between 0 and 2147483647', 'a metric beyond its range'
     ),
     (
         '{"metrics": {"turnLatencyMs": 2147483.648}}',

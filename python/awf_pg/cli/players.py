@@ -36,7 +36,7 @@ def forget_player(api: Api, player_hash: str | None, player_id: str | None, yes:
       awf-pg forget-player --player-id - --yes < player.txt
     """
     if (player_hash is None) == (player_id is None):
-        raise click.UsageError("Whom? Give --player-hash or --player-id.")
+        raise click.UsageError("Whom? Give either --player-hash or --player-id.")
     if player_id == "-":
         player_id = _asked_for("Player id", yes)
     if player_id is not None:

@@ -23,7 +23,17 @@ def stats(api: Api, fmt: str, out: str | None) -> None:
       awf-pg stats --format json
     """
     document = api.analytics_stats()
+    # The database keeps no order of its own.
+    document = dict(sorted(document.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))))
     if fmt == "json" or out is not None:
         output.write_document(document, out=out)
     else:
         click.echo(output.as_pairs(document))
+
+
+_ORDER = {
+    name: place
+    for place, name in enumerate(
+        ["version", "revision", "lastEventAt", "eventsPerMinute", "events", "batches", "rejected"]
+    )
+}

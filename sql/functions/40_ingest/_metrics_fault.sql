@@ -17,7 +17,7 @@ begin
                 then format('bad_metric: %s is of type %s, not a number', x.key, jsonb_typeof(x.value))
             -- Compared before it is multiplied: a numeric may be too large for that.
             when m.id > 0 and case when v.number between 0 and 2147483647 then v.number * m.scale > 2147483647 else true end
-                then format('bad_metric: %s is %s; it must lie between 0 and %s', x.key, left(x.value::text, 40), trunc(2147483647.0 / m.scale, 3))
+                then format('bad_metric: %s is %s; it must lie between 0 and %s', x.key, left(x.value::text, 40), trim_scale(trunc(2147483647.0 / m.scale, 3)))
             when m.id > 0 and m.scale = 1 and v.number % 1 <> 0
                 then format('bad_metric: %s is %s, not a whole number', x.key, left(x.value::text, 40))
             when m.id is null and jsonb_typeof(x.value) not in ('number', 'boolean')

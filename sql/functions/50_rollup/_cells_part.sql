@@ -15,10 +15,10 @@ begin
         $sql$
         cells as materialized (
             select
-                e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id, min(e.ts) as first_ts,
+                (e.day_at at time zone 'UTC')::date as day, e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id, min(e.ts) as first_ts,
                 count(*) as turns, count(*) filter (where e.failed) as failed_turns, %s
             from e
-            group by e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id
+            group by e.day_at, e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id
         ),
 
         lists as materialized (
@@ -33,5 +33,5 @@ begin
 end;
 $$;
 comment on function awf._cells_part() is
-'Common table expressions cells (totals of the events e by list of assignments, session, player, world and locale) and lists (the
+'Common table expressions cells (totals of the events e by day, list of assignments, session, player, world and locale) and lists (the
 variations of each list, where their experiment stands).';

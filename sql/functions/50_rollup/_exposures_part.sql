@@ -16,29 +16,40 @@ begin
     return format(
         $sql$
         seen as (
-            select
-                l.experiment_id, l.phase, l.variation_id, c.assignments, c.session_id, c.player_hash, c.first_ts as ts,
-                case l.hash_basis when 'player' then encode(c.player_hash, 'hex') else c.session_id end as unit_id
-            from cells as c
-            inner join lists as l on c.assignments = l.assignments
+            select s.experiment_id, s.phase, s.variation_id, s.hash_basis, s.unit_id, min(s.first_ts) as first_ts
+            from (
+                select
+                    l.experiment_id, l.phase, l.variation_id, l.hash_basis, c.first_ts,
+                    case l.hash_basis when 'player' then encode(c.player_hash, 'hex') else c.session_id end as unit_id
+                from cells as c
+                inner join lists as l on c.assignments = l.assignments
+            ) as s
+            group by s.experiment_id, s.phase, s.variation_id, s.hash_basis, s.unit_id
         ),
 
         -- Most units are known, and these events are later ones: nothing is to be done for them.
         news as materialized (
             select s.*, x.variation_id as known_variation_id, x.first_ts as known_ts, x.event_id as known_event_id, x.player_hash as known_player
-            from (
-                select w.*, min(w.ts) over (partition by w.experiment_id, w.unit_id, w.phase, w.variation_id) as first_ts from seen as w
-            ) as s
-            left join awf.exposures as x using (experiment_id, unit_id, phase)
-            where s.ts = s.first_ts and (x.variation_id is distinct from s.variation_id or s.ts <= x.first_ts)
+            from seen as s
+            left join lateral (
+                select x.variation_id, x.first_ts, x.event_id, x.player_hash
+                from awf.exposures as x
+                where x.experiment_id = s.experiment_id and x.unit_id = s.unit_id and x.phase = s.phase
+                limit 1
+            ) as x on true
+            where x.variation_id is distinct from s.variation_id or s.first_ts <= x.first_ts
         ),
 
         firsts as materialized (
             select distinct on (n.experiment_id, n.unit_id, n.phase, n.variation_id)
                 n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes,
                 n.known_variation_id, n.known_ts, n.known_event_id, n.known_player
-            from news as n
-            inner join e on e.ts = n.ts and e.session_id = n.session_id and e.player_hash = n.player_hash and e.assignments = n.assignments
+            -- Hashed by the time alone, which is quick and tells most events apart; with a limit they are thought to be few, and hashed.
+            from (select w.* from news as w limit (select 1000000000)) as n
+            inner join e on e.ts = n.first_ts and (
+                case n.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end = n.unit_id
+                and n.variation_id = any (e.assignments)
+            ) is true
             order by n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id
         ),
 
@@ -79,18 +90,29 @@ begin
             where (excluded.first_ts, excluded.event_id) < (c.first_ts, c.event_id)
         ),
 
+        earliest as materialized (
+            select distinct on (o.experiment_id, o.unit_id, o.phase)
+                o.experiment_id, o.unit_id, o.phase, o.variation_id, o.locale_id, o.ts as first_ts, o.event_id, o.player_hash,
+                awf._allowed_attributes(o.attributes, %L) as attributes, o.known_variation_id is null as is_new
+            from firsts as o
+            order by o.experiment_id, o.unit_id, o.phase, o.ts, o.event_id, o.variation_id
+        ),
+
+        -- Nobody else adds exposures meanwhile, and it is quicker not to ask for conflicts.
         exposed as (
+            insert into awf.exposures (experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash, attributes)
+            select f.experiment_id, f.unit_id, f.phase, f.variation_id, f.locale_id, f.first_ts, f.event_id, f.player_hash, f.attributes
+            from earliest as f
+            where f.is_new
+        ),
+
+        moved_exposures as (
             insert into awf.exposures as x (
                 experiment_id, unit_id, phase, variation_id, locale_id, first_ts, event_id, player_hash, attributes
             )
-            select
-                f.experiment_id, f.unit_id, f.phase, f.variation_id, f.locale_id, f.ts, f.event_id, f.player_hash,
-                awf._allowed_attributes(f.attributes, %L)
-            from (
-                select distinct on (o.experiment_id, o.unit_id, o.phase) o.*
-                from firsts as o
-                order by o.experiment_id, o.unit_id, o.phase, o.ts, o.event_id, o.variation_id
-            ) as f
+            select f.experiment_id, f.unit_id, f.phase, f.variation_id, f.locale_id, f.first_ts, f.event_id, f.player_hash, f.attributes
+            from earliest as f
+            where not f.is_new
             on conflict (experiment_id, unit_id, phase) do update set
                 variation_id = excluded.variation_id,
                 locale_id = excluded.locale_id,

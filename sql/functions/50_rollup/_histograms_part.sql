@@ -1,7 +1,7 @@
--- The parts of a statement that add events e to the histograms of their day, its month and the whole run.
+-- The parts of a statement that add events e to the histograms of their days, the months and the whole run.
 -- Called by _merge_events().
 -- Locks the histograms it changes, three for each variation, locale and metric.
-create or replace function awf._histograms_part(p_day date)
+create or replace function awf._histograms_part()
 returns text
 language plpgsql
 stable
@@ -10,27 +10,32 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    return awf._buckets_part() || format(
-        $sql$,
-        periods (period, start) as (
-            values ('day', %L::date), ('month', %L::date), ('run', '-infinity'::date)
+    return awf._buckets_part() || $sql$,
+        spread as materialized (
+            select b.variation_id, p.period, p.start, b.locale_id, b.metric_id, b.bucket, b.n
+            from buckets as b
+            cross join lateral (
+                values ('day', b.day), ('month', date_trunc('month', b.day)::date), ('run', '-infinity'::date)
+            ) as p (period, start)
         ),
 
         touched as (
-            select distinct b.variation_id, p.period, p.start, b.locale_id, b.metric_id
-            from buckets as b
-            cross join periods as p
+            select distinct s.variation_id, s.period, s.start, s.locale_id, s.metric_id from spread as s
         ),
 
         counted as (
             select t.variation_id, t.period, t.start, t.locale_id, t.metric_id, u.bucket, u.n
             from touched as t
-            inner join awf.histograms as h using (variation_id, period, start, locale_id, metric_id)
+            cross join lateral (
+                select h.buckets, h.counts
+                from awf.histograms as h
+                where h.variation_id = t.variation_id and h.period = t.period and h.start = t.start
+                    and h.locale_id = t.locale_id and h.metric_id = t.metric_id
+                limit 1
+            ) as h
             cross join lateral unnest(h.buckets, h.counts) as u (bucket, n)
             union all
-            select b.variation_id, p.period, p.start, b.locale_id, b.metric_id, b.bucket, b.n
-            from buckets as b
-            cross join periods as p
+            select s.* from spread as s
         ),
 
         distributions as (
@@ -47,8 +52,7 @@ begin
             on conflict (variation_id, period, start, locale_id, metric_id) do update set
                 buckets = excluded.buckets, counts = excluded.counts
         )
-        $sql$, p_day, date_trunc('month', p_day)::date
-    );
+    $sql$;
 end;
 $$;
-comment on function awf._histograms_part(date) is 'Common table expressions that merge the events e of a day into histograms.';
+comment on function awf._histograms_part() is 'Common table expressions that merge the events e into histograms.';

@@ -17,7 +17,7 @@ begin
     delete from awf.hourly_totals as h
     where h.hour >= p_day::timestamp at time zone 'UTC' and h.hour < (p_day + 1)::timestamp at time zone 'UTC';
     delete from awf.locale_totals as d where d.period = 'day' and d.start = p_day;
-    perform awf._merge_events(p_day, awf._rolled_up(), '{totals}');
+    perform awf._merge_events(p_day, p_day, awf._rolled_up(), '{totals}');
     -- The merge has added the day to its month and to the run a second time.
     perform awf._sum_locale_totals('month', v_month, 'day', v_month, (v_month + interval '1 month')::date);
     perform awf._sum_locale_totals('run', '-infinity', 'month', '-infinity', 'infinity');

@@ -10,7 +10,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform awf._merge_with_history(p_day, awf._rolled_up(), '{exposures,units}', true);
+    perform awf._merge_with_history(p_day, p_day, awf._rolled_up(), '{exposures,units,players}', true);
     delete from awf.unit_totals as t where t.day = p_day and t.turns = 0;
     delete from awf.player_days as d where d.day = p_day and d.turns = 0;
     perform awf._drop_empty_moments();

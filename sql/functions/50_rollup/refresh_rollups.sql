@@ -27,10 +27,13 @@ begin
         perform awf._settle_history();
         v_refresh_id := nextval('awf.refresh_id_seq');
         for v_claim in select c.* from awf._claim_batches(v_refresh_id, p_max_batches) as c loop
-            events := events + awf._merge_with_history(v_claim.day, v_claim.condition, '{totals,histograms,exposures,units}');
+            events := events + awf._merge_with_history(
+                v_claim.first_day, v_claim.last_day, v_claim.condition, '{totals,histograms,exposures,units,players}'
+            );
             batches := batches + v_claim.batches;
-            v_days := v_days || v_claim.day;
+            v_days := v_days || v_claim.days;
         end loop;
+        perform awf._summarize_batches(v_days);
         perform awf._purge_log(greatest(1000, 2 * batches));
     end if;
     days := (select count(distinct d.day) from unnest(v_days) as d (day));

@@ -34,7 +34,9 @@ begin
     into v_sessions;
     if v_sessions <> '{}' then
         -- Of all days: the first event that is left may be one of another day.
-        perform awf._merge_events(null, format('e.session_id = any (%L) and %s', v_sessions, awf._rolled_up()), '{exposures}');
+        perform awf._merge_events(
+            null, null, format('e.session_id = any (%L) and %s', v_sessions, awf._rolled_up()), '{exposures}'
+        );
         -- What is left in one variation has crossed no more.
         delete from awf.crossovers as c
         where c.unit_id = any (v_sessions) and not exists (

@@ -1,0 +1,17 @@
+-- The change of the sums of all metrics in experiment_moments, as columns.
+-- Called by _moved_part().
+-- Costs a scan of the small table metrics.
+create or replace function awf._all_moments_moved(p_type text)
+returns text
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return awf._moments_moved('turns', 'failed_turns', '0', p_type)
+        || ', ' || awf._each_metric(awf._moments_moved('%1$s_count', '%1$s_sum', '%2$s', p_type));
+end;
+$$;
+comment on function awf._all_moments_moved(text) is '_moments_moved() for each metric, failed with the number 0 among them.';
