@@ -196,6 +196,45 @@ def assert_refreshed(keeper: Connection) -> None:
     recount.assert_equal(keeper)
 
 
+def test_a_refresh_takes_days_far_apart_and_batches_far_behind(server: servers.Server) -> None:
+    days = [0, 1, 3, 40, 41, 400, *range(1000, 1140), 3000]
+    server.create_database("t_far_apart", servers.TEMPLATE)
+    dsn = server.dsn_of("t_far_apart")
+    with psycopg.connect(dsn, autocommit=True) as keeper, psycopg.connect(dsn) as late:
+        add_dimensions(keeper)
+        with Api(dsn) as api:
+            api.start_experiment("awf-default-test")
+        # Beforehand: a new partition would let a writer wait for another one's commit.
+        for place in days:
+            keeper.execute("select awf.open_batch(%s::timestamptz::date, 0)", [turn(place, 0)["ts"]])
+        for connection, places in ((late, days[::3]), (keeper, days), (keeper, days[::2])):
+            turns = [turn(place, number) for number, place in enumerate(places)]
+            connection.execute("select awf.record_turns(%s)", [Jsonb(turns)])
+            keeper.execute("select nextval('awf.ingest_log_batch_id_seq') from generate_series(1, 700)")
+        keeper.execute("select awf.refresh_rollups(50)")
+        keeper.execute("select awf.refresh_rollups()")
+        late.commit()
+        keeper.execute("select awf.record_turns(%s)", [Jsonb([turn(place, 7) for place in days])])
+        refreshed = keeper.execute("select days from awf.refresh_rollups()").fetchone()
+        assert refreshed == (len(days),)
+        recount.assert_equal(keeper)
+    server.drop_database("t_far_apart")
+
+
+def turn(place: int, number: int) -> dict[str, Any]:
+    """A turn of the day at that place, of one of five sessions that go on for ever."""
+    return {
+        "ts": (datetime(2017, 1, 1, 12, tzinfo=UTC) + timedelta(days=place, seconds=number)).isoformat(),
+        "session_id": f"s-{number % 5}",
+        "player_hash": PLAYERS[number % 2],
+        "world_ref": KNOWN["world"][number % 2],
+        "adventure_ref": "a-1",
+        "experiment_key": "awf-default-test",
+        "variation_key": ("control", "treatment")[number % 3 % 2],
+        "metrics": {"turnLatencyMs": number, "outputTokens": number * number},
+    }
+
+
 def test_two_refreshes_at_once_count_nothing_twice(database: str) -> None:
     with psycopg.connect(database) as one, psycopg.connect(database, autocommit=True) as other:
         event = {"session_id": "s", "player_hash": "cc" * 32, "world_ref": "w-1", "adventure_ref": "a"}

@@ -44,6 +44,7 @@ select
                         when 'regclass' then 'awf.turn_events_20250115'
                         when 'uuid' then '01940000-0000-7000-8000-000000000001'
                         when 'bytea' then ''
+                        when 'date[]' then '{2025-01-15}'
                         when 'text[]' then '{x}'
                         when 'bytea[]' then '{}'
                         when 'jsonb[]' then '{}'
