@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Literal
 
 import psycopg
@@ -324,6 +325,8 @@ def _metrics(metrics: dict[str, float | bool], limit: int) -> list[Any]:
     for name, value in metrics.items():
         place = _PLACE.get(name)
         if place is None:
+            if isinstance(value, float) and not isfinite(value):
+                raise _Refusal("bad_extra", f'metric "{name[:60]}" is {value!r}, not a number')
             others[name] = value
         # Most values are plain ones: without a call for each, a row takes two thirds of the time.
         elif type(value) is int and place >= _LATENCIES and -limit <= value < limit:

@@ -145,7 +145,7 @@ in_attributes = st.one_of(
 in_python = in_attributes | st.one_of(
     bad("bad_text", one_field([*REFS, "locale", "model"], unstorable)),
     bad("bad_metric", one_metric(list(METRICS), not_finite)),
-    bad("not_encodable", one_metric(extras, not_finite)),
+    bad("bad_extra", one_metric(extras, not_finite)),
     bad("not_encodable", unstorable.map(lambda name: {"metrics": {name: 1}})),
     bad("not_encodable", unstorable.map(lambda text: {"attributes": {"country": text}})),
     bad("not_encodable", not_finite.map(lambda number: {"attributes": {"level": number}})),

@@ -298,6 +298,7 @@ def test_refused_events_that_cannot_be_tried_are_told_and_dismissed(cli: Cli, db
     ]
     said = cli("ingest", "-", stdin=lines(event(2, None), *refused))
     assert "lines 1 to 3: 2 events were rejected" in said.stderr
+    assert "in the database: SELECT reason, detail, event FROM awf.rejected_events" in said.stderr
     with psycopg.connect(db, autocommit=True) as connection:
         connection.execute("update awf.rejected_events set complete = false")
     told = cli("retry-rejected")

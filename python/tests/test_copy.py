@@ -130,7 +130,7 @@ BAD = {
     "latency a little below zero": ({"metrics": {"bundleMs": -1e-6}}, "bad_metric"),
     "latency a little too long": ({"metrics": {"bundleMs": 2147483.6473}}, "bad_metric"),
     "endless latency": ({"metrics": {"modelLatencyMs": float("inf")}}, "bad_metric"),
-    "extra that is no number": ({"metrics": {"mood": float("nan")}}, "not_encodable"),
+    "extra that is no number": ({"metrics": {"mood": float("nan")}}, "bad_extra"),
     "NUL in the name of a metric": ({"metrics": {"a\0b": 1}}, "not_encodable"),
     "attributes deeper than Python writes out": ({"attributes": DEEP}, "not_encodable"),
     "unknown variation": ({"assignments": (("no-experiment", "x"),)}, "unknown_variation"),

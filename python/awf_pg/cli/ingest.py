@@ -359,10 +359,9 @@ def _summarize(total: Written, bad: Rejects) -> None:
         more = bad.count - _BAD_LINES_SHOWN
         tell(f"{f'{more:,} more bad lines; ' if more > 0 else ''}the bad lines are kept in {bad.path}")
     if total.rejected:
+        elsewhere = ", not in that file" if bad.count else ""
         tell(
-            "rejected events are kept with their reasons in the database, not in that file: "
-            if bad.count
-            else "rejected events are kept with their reasons in the database: "
+            f"rejected events are kept with their reasons in the database{elsewhere}: "
             "SELECT reason, detail, event FROM awf.rejected_events ORDER BY id DESC"
         )
 
