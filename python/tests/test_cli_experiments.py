@@ -128,7 +128,9 @@ def test_the_examples_of_the_help_run(command: str, cli: Cli, db: str, tmp_path:
     Spool("awf.spool").append([])
     Path("player.txt").write_text("player-1\n")
     Path("archive").mkdir()
-    Path("events.jsonl.gz").write_bytes(gzip.compress(lines(*TURNS).encode()))
+    Path("monday").mkdir()
+    Path("monday/events.jsonl").write_text(lines(*TURNS))
+    Path("tuesday.jsonl.gz").write_bytes(gzip.compress(lines(*TURNS).encode()))
     if command == "experiment update":
         Path(f"{KEY}.json").write_text(json.dumps(shown(cli)))
     # awf-pg is the package that is tested, from wherever it is imported.

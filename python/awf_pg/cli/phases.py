@@ -115,11 +115,11 @@ def ramp(
 ) -> None:
     """Plan how the coverage of an experiment rises.
 
-    The steps lie above the coverage of now, so an experiment begins with a small one.
+    The steps lie above the coverage of now, so the experiment begins with a small one ("experiment create
+    --coverage 0.01").
 
     \b
     Example:
-      awf-pg experiment create token-budget-test --name "Token budget" --coverage 0.01 ...
       awf-pg experiment ramp token-budget-test --step 1% --step 5% --step 25% --step 100%
       awf-pg experiment ramp token-budget-test --step 5%@2031-02-01T00:00Z --step 100%@2031-02-08T00:00Z
       awf-pg experiment ramp token-budget-test --clear
