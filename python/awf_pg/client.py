@@ -34,7 +34,7 @@ class Awf(Turns, Api):
     the copy in AWF_CONFIG_FILE, or with its defaults.
 
     A forked child may go on with its parent's object: it gets a queue, threads and connections of its own,
-    none from the parent's pool. A child that ends by os._exit(), as multiprocessing's do, must call close().
+    none from the parent's pool. A child that itself calls os._exit() must call close() before.
     """
 
     _config: ConfigCache | None

@@ -216,7 +216,10 @@ def _player_hash(fields: Mapping[str, Any], hash_player: Callable[[str], bytes])
     if "player_hash" not in fields:
         if "player_id" not in fields:
             raise InvalidEvent("player_hash is missing", hint="give player_hash (64 hex digits) or player_id")
-        return hash_player(_text(fields, "player_id"))
+        player_id = _text(fields, "player_id")
+        if not player_id:
+            raise InvalidEvent("player_id is empty", hint="give player_hash (64 hex digits) or player_id")
+        return hash_player(player_id)
     text = _text(fields, "player_hash")
     if not re.fullmatch("[0-9a-fA-F]{64}", text):
         # The value is not repeated: it may be a raw player id put into the wrong field.

@@ -155,6 +155,7 @@ class Recorder:
         self._give_up_at = float("inf")
         self._said: str | None = None  # to the log, at last
         self._said_at = 0.0
+        self._drops_said_at = float("-inf")
         self._pausing = 0  # threads that wait for the database to come back
         self._threads: dict[str, threading.Thread] = {}
         self._ended: set[str] = set()  # the names of those that have
@@ -174,14 +175,25 @@ class Recorder:
         with self._changed:
             waiting = len(self._queue)
             full = waiting + self._held >= self._queue_max
-            if full or self._sealed or self._closing or not (len(self._threads) == 2 or self._started()):
+            taken = not (full or self._sealed or self._closing) and (
+                len(self._threads) == 2 or self._started()
+            )
+            if taken:
+                self._queue.append(event)
+                # The thread waits for a first event, then for a full batch.
+                if waiting in (0, self._batch_max - 1):
+                    self._changed.notify_all()
+            else:
                 self._stats.dropped += 1
-                return False
-            self._queue.append(event)
-            # The thread waits for a first event, then for a full batch.
-            if waiting in (0, self._batch_max - 1):
-                self._changed.notify_all()
-            return True
+                dropped = self._stats.dropped
+                due = time.monotonic() > self._drops_said_at + _REPEAT_S
+                if due:
+                    self._drops_said_at = time.monotonic()
+        if not taken and due:
+            _log.error(
+                "events are dropped, %d so far: %s", dropped, "the queue is full" if full else "closed"
+            )
+        return taken
 
     def flush(self, timeout: float | None = 30.0) -> bool:
         """Wait until all events queued before this call are stored, and the spool is empty.

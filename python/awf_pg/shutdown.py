@@ -14,6 +14,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import logging
+import multiprocessing.util
 import os
 import signal
 import threading
@@ -54,6 +55,7 @@ class _Process:
         self.told = False  # SIGTERM has come
         self.helped = False  # a helper waits for the events
         self.exiting = False
+        self.is_child = False  # of multiprocessing, which will call us at its end
         self.dies_at = float("inf")
 
 
@@ -76,6 +78,10 @@ def add(recorder: Flushable) -> None:
     if not _registered:
         _registered = True
         atexit.register(_at_exit)
+    if not _process.is_child and multiprocessing.parent_process() is not None:
+        # Such a child ends by os._exit(), and calls nobody but those that multiprocessing knows.
+        _process.is_child = True
+        multiprocessing.util.Finalize(None, _at_exit, exitpriority=0)
 
 
 def remove(recorder: Flushable) -> None:

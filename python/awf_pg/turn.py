@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from math import isfinite
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -81,7 +82,10 @@ class Turn:
             if name == "failed":
                 self.failed = False if value is None else value  # type: ignore[assignment]  # checked there
             elif self._may_set(name):
-                self._metrics[name] = None if value is None else metric_value(name, value)
+                number = None if value is None else metric_value(name, value)
+                if isinstance(number, float) and not isfinite(number):
+                    raise TypeError(f"metric {name} takes a number, not {value!r}")
+                self._metrics[name] = number
         except TypeError as error:
             self._left_out(str(name), str(error))
 

@@ -114,8 +114,13 @@ class Turns:
             if not isinstance(value, types):
                 raise _mistyped(name, value, expected)
         at = datetime.now(UTC) if ts is None else ts if ts.tzinfo is not None else ts.replace(tzinfo=UTC)
-        player_hash = _NOBODY if self._key is None else hash_player(self._key, player_id)
-        unit = None if self._key is None else player_hash.hex()
+        if self._key is None:
+            player_hash, unit = _NOBODY, None
+        elif player_id:
+            player_hash = hash_player(self._key, player_id)
+            unit = player_hash.hex()
+        else:
+            player_hash, unit = b"", None  # Nobody: the database refuses the event and says why.
         seen: dict[str, Any] = {
             "locale": locale,
             "world": world_ref,
@@ -144,14 +149,17 @@ class Turns:
     def record(self, event: Mapping[str, Any] | None = None, /, **fields: Any) -> str:
         """Queue an event and return its id; keys are the columns of `analytics_events`, also in camelCase.
 
-        `player_id` may stand in place of `player_hash`; InvalidEvent says what is wrong with the event. After
-        close() the event is dropped.
+        `player_id` may stand in place of `player_hash`; InvalidEvent says what is wrong with the event. Of
+        its attributes those are kept that a turn would keep. After close() the event is dropped.
         """
         if not isinstance(event, Mapping | None):
             raise _mistyped("event", event, "a mapping")
         # Nothing is recorded without analytics, and so nothing hashed: a game may have no key then.
         hash_player = self._nobody if self._store is None else self.settings.hash_player
         made = event_from_mapping({**(event or {}), **fields}, hash_player)
+        if made.attributes:
+            names = self._evaluator(made.session_id, None).exposure_attributes if made.assignments else ()
+            made.attributes = kept_attributes(made.attributes, names)
         if self._store is not None:
             self._store.put(made)
         return made.id_text

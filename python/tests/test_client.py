@@ -134,15 +134,17 @@ def test_what_a_turn_cannot_record_is_left_out(
         turn.metrics(outputTokens="many", acts=3)  # type: ignore[arg-type]
         turn["outputTokens"] = True
         turn.metrics(mood="good", price=Decimal("0.25"))  # type: ignore[arg-type]
+        turn["dice"] = float("nan")
     assert (turn.failed, turn.model, turn["acts"], turn["price"]) == (False, None, 3, 0.25)
     with pytest.raises(KeyError):
         turn["outputTokens"]
-    assert (awf.stats()["metrics_left_out"], awf.stats()["queue_depth"]) == (6, 1)
+    assert (awf.stats()["metrics_left_out"], awf.stats()["queue_depth"]) == (7, 1)
     assert [record.message for record in caplog.records if record.name == "awf.turn"] == [
         "left out: failed must be a bool, not str",
         "left out: model must be a str or None, not list",
         "left out: metric outputTokens takes a number, not 'many'",
         "left out: metric mood takes a number or a boolean, not 'good'",
+        "left out: metric dice takes a number, not nan",
     ]
 
 
@@ -343,11 +345,13 @@ def test_a_bad_value_is_rejected_and_breaks_no_turn(
     for tokens in (5, 3.7, -1, float("nan"), 2**70):
         with awf.turn(**TURN) as turn:
             turn["outputTokens"] = tokens
+    with awf.turn(**TURN | {"player_id": ""}):
+        pass
     assert awf.flush()
-    assert [row["metrics"]["outputTokens"] for row in stored(connect)] == [5]
+    assert [row["metrics"].get("outputTokens") for row in stored(connect)] == [5, None], "nan is left out"
     stats = awf.stats()
-    assert (stats["accepted"], stats["rejected"], stats["batches"]) == (1, 4, {"direct": 0, "careful": 1})
-    assert "4 of 5 events were rejected" in caplog.text
+    assert (stats["accepted"], stats["rejected"], stats["batches"]) == (2, 4, {"direct": 0, "careful": 1})
+    assert "4 of 6 events were rejected" in caplog.text
 
 
 def test_recorded_events_are_stored_once(start: Callable[..., Awf], running: str, connect: Connect) -> None:

@@ -188,6 +188,7 @@ def play_badly(awf: Awf) -> None:
 
 
 def ingest_waits(connection: psycopg.Connection[Any]) -> bool:
+    connection.execute("select pg_stat_clear_snapshot()")  # Else a transaction sees what it saw first.
     query = """select 1 from pg_stat_activity
         where application_name = 'victim' and wait_event_type = 'Lock' and query like '%ingest_batch%'"""
     return connection.execute(query).rowcount == 1

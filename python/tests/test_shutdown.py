@@ -186,3 +186,41 @@ def test_forked_children(start: Start, spool: Path) -> None:
     assert process.wait(20) == 0
     assert len(ids) == 4
     assert sorted(spooled_ids(spool)) == sorted(ids)
+
+
+@pytest.mark.parametrize("made", ["before", "after"])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_children_of_multiprocessing(
+    start: Start, spool: Path, tmp_path: Path, method: str, made: str
+) -> None:
+    """They end by os._exit(), and yet what they recorded is kept, whoever made the client."""
+    (tmp_path / "worker.py").write_text(
+        dedent("""
+            import os
+            from awf_pg import Awf
+
+            def play(awf):
+                awf = awf or Awf("host=/nowhere port=1")
+                for _ in range(5):
+                    with awf.turn(session_id="s", player_id="p", world_ref="w", adventure_ref="a") as turn:
+                        pass
+                    os.write(1, f"{turn.id}\\n".encode())
+        """)
+    )
+    process = start(
+        f"""
+        sys.path.insert(0, {str(tmp_path)!r})
+        import multiprocessing, worker
+        inherited = awf if {made == "before" and method == "fork"} else None
+        context = multiprocessing.get_context({method!r})
+        children = [context.Process(target=worker.play, args=[inherited]) for _ in range(2)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        """,
+        AWF_SHUTDOWN_MS="2000",
+    )
+    played = set(read(process, 10))
+    assert process.wait(60) == 0
+    assert set(spooled_ids(spool)) == played

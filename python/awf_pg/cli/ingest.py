@@ -72,10 +72,11 @@ def ingest(
     player_id may stand in place of player_hash: it is hashed at once, with AWF_PLAYER_HASH_KEY.
 
     Every line of a file is stored once, however often the file is sent. One without an id gets one that is
-    made of the file's name and the line itself, so the same line in a file of another name is another event.
-    Bad lines may be corrected or taken out, and the file sent again. Lines without a ts all get the time of
-    the first run; an interrupted run may be run again, but a file with such lines that has been ingested to
-    its end is refused (WF206). Standard input must have a ts in every line.
+    made of the file's name and what the line says: the same line in a file of another name is another event,
+    and so is a stored line that was changed. Bad lines may be corrected or taken out, and the file sent
+    again. Lines without a ts all get the time of the first run; an interrupted run may be run again, but a
+    file with such lines that has been ingested to its end is refused (WF206): put corrected lines into a file
+    of their own. Standard input must have a ts in every line.
 
     A bad line does not stop the others. It is appended to the file of rejects, without what may name a
     player. Of a line that is no JSON object only the place in FILE is noted: of standard input such lines
@@ -177,7 +178,8 @@ class Rejects:
     def _append(self, record: dict[str, Any]) -> None:
         try:
             if self._file is None:
-                self._file = self.path.open("a", encoding="utf-8")
+                # Kept open, line by line, until close().
+                self._file = open(self.path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115
             self._file.write(json.dumps(record, default=str) + "\n")
             self._file.flush()
         except OSError as error:
@@ -187,6 +189,11 @@ class Rejects:
         if self._file is not None:
             with suppress(OSError):  # Told when the line was written.
                 self._file.close()
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: it names players by their hashes."""
+    return os.open(path, flags, 0o600)
 
 
 @dataclass(slots=True)
@@ -248,11 +255,11 @@ def _events(
             continue
         try:
             line.document = _object(line.raw)
-            if line.number < from_line:
-                origin.pass_over(line.document, line.raw)
-                continue
             event = event_from_mapping(line.document, hash_player)
-            origin.complete(event, line.document, line.raw)
+            if line.number < from_line:
+                origin.pass_over(event, line.document)
+                continue
+            origin.complete(event, line.document)
         except InvalidEvent as error:
             if line.number >= from_line:
                 bad.add(line, error, hash_player)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import stat
@@ -37,23 +38,24 @@ class Origin:
         self._repetitions: _Repetitions | None = None
         self.end: int | None = None  # Only what the digest covers is ingested; the file may be growing.
 
-    def complete(self, event: Event, document: Mapping[str, Any], raw: bytes) -> None:
+    def complete(self, event: Event, document: Mapping[str, Any]) -> None:
         """Give the event of a line what the line lacks; the lines come in the order of the file."""
         given = _given(document)
         if "ts" not in given:
             event.ts = self._time()
         if "id" not in given:
-            event.id = line_id(self._name, raw, self._before(raw), event.ts)
+            content = _content(event, document)
+            event.id = line_id(self._name, content, self._before(content), event.ts)
 
-    def pass_over(self, document: Mapping[str, Any], raw: bytes) -> None:
+    def pass_over(self, event: Event, document: Mapping[str, Any]) -> None:
         """Take note of a line that is not to be stored: another may be its equal."""
         if "id" not in _given(document):
-            self._before(raw)
+            self._before(_content(event, document))
 
-    def _before(self, raw: bytes) -> int:
+    def _before(self, content: bytes) -> int:
         """How often a line without an id has come before."""
         self._repetitions = self._repetitions or _Repetitions()
-        return self._repetitions.count(raw)
+        return self._repetitions.count(content)
 
     def finish(self) -> None:
         """Every line has been read and stored."""
@@ -73,19 +75,27 @@ class Origin:
         return self._ts
 
 
-def line_id(name: str, raw: bytes, before: int, ts: datetime) -> bytes:
-    """The id of a line without one: a UUIDv8, from the file's name, the line's bytes and how often it came.
+def line_id(name: str, content: bytes, before: int, ts: datetime) -> bytes:
+    """The id of a line without one: a UUIDv8, from the file's name, what the line says and how often it came.
 
     Not from its number: lines that are taken out, corrected or put in leave the ids of the others alone.
     It begins with the milliseconds of the time, as those of version 7 do: the key's index is filled by time.
     """
-    parts = (name.encode("utf-8", "surrogateescape"), b"%d" % before, _content(raw))
+    parts = (name.encode("utf-8", "surrogateescape"), b"%d" % before, content)
     digest = hashlib.sha256(b"\0".join(parts)).digest()
     milliseconds = (ts - _EPOCH) // timedelta(milliseconds=1) & (1 << 48) - 1
     made = bytearray(milliseconds.to_bytes(6, "big") + digest[:10])
     made[6] = made[6] & 0x0F | 0x80
     made[8] = made[8] & 0x3F | 0x80
     return bytes(made)
+
+
+def _content(event: Event, document: Mapping[str, Any]) -> bytes:
+    """What a line says, however it is written; the player by the hash, so that nobody can guess at ids."""
+    rest = {
+        key: value for key, value in document.items() if field_name(key) not in ("player_id", "player_hash")
+    }
+    return json.dumps([event.player_hash.hex(), rest], sort_keys=True, separators=(",", ":")).encode()
 
 
 class _Repetitions:
@@ -98,19 +108,15 @@ class _Repetitions:
         self._counts.execute("create table seen (line blob primary key, times integer) without rowid")
         self._counts.execute("begin")
 
-    def count(self, raw: bytes) -> int:
+    def count(self, content: bytes) -> int:
         """Count a line; returns how often it came before."""
         found = self._counts.execute(
             "insert into seen values (?, 0)"
             " on conflict (line) do update set times = times + 1 returning times",
-            [hashlib.blake2b(_content(raw), digest_size=16).digest()],
+            [hashlib.blake2b(content, digest_size=16).digest()],
         )
         ((before,),) = found.fetchall()
         return int(before)
-
-
-def _content(raw: bytes) -> bytes:
-    return raw.rstrip(b"\r\n")
 
 
 def _given(document: Mapping[str, Any]) -> set[str]:

@@ -104,7 +104,9 @@ def _asked_for(what: str, yes: bool) -> str:
         return typed
     if not yes:
         raise click.UsageError("Standard input cannot bring the player and the answer too: give --yes.")
-    text = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
+    text, *more = (sys.stdin.read() if sys.stdin is not None else "").rstrip("\r\n").splitlines() or [""]
     if not text:
         raise click.UsageError("Standard input is empty.")
+    if more:
+        raise click.UsageError(f"Standard input has {len(more) + 1} lines; one player at a time.")
     return text
