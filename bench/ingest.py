@@ -112,7 +112,7 @@ class Lane:
         self.owner = psycopg.connect(server.dsn_of(servers.TEMPLATE), autocommit=True)
         self.client = psycopg.connect(server.dsn_of(servers.TEMPLATE, "t_writer"), autocommit=True)
         self.writer = Writer(Source(server.dsn_of(servers.TEMPLATE, "t_writer"), None, "bench"))
-        self.partition = sql.SQL(f"bench.twin_{day:%Y%m%d}")
+        self.partition = f"bench.twin_{day:%Y%m%d}"
         self.ways: dict[str, Callable[[list[Event]], object]] = {
             LIMIT: lambda batch: self._copy(map(self._row, batch)),
             ENCODED: self._copy,  # type: ignore[dict-item]

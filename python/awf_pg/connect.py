@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 
 from awf_pg.errors import ConfigurationError
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 Connection = psycopg.Connection[Any]
 
 CONNECT_TIMEOUT_S = 5
+COMMIT = b"commit"
 
 # A connection that mostly waits does not notice by itself that the other side has gone.
 _WATCHED = {
@@ -47,6 +50,16 @@ class Source:
         """A connection inside a transaction, which commits at the end of the block."""
         return self._own() if self._pool is None else self._borrowed(self._pool)
 
+    @contextmanager
+    def trips(self) -> Iterator[Trips]:
+        """A transaction that the block commits itself; at its end everything else is rolled back."""
+        lent = self._kept() if self._pool is None else self._briefly_borrowed(self._pool)
+        with lent as connection:
+            try:
+                yield Trips(connection, self._naming(connection))
+            finally:
+                _end(connection)
+
     def open(self) -> Connection:
         """Another connection, the caller's to keep and to close; where there is a pool, beside the pool."""
         return _connect(self._opened_by())
@@ -73,23 +86,74 @@ class Source:
 
     @contextmanager
     def _own(self) -> Iterator[Connection]:
-        with self._turn:
-            if self._connection is None or self._connection.closed:
-                self._connection = _connect(self._parameters)
-            with self._connection.transaction():
-                yield self._connection
+        with self._kept() as connection, connection.transaction():
+            yield connection
 
     @contextmanager
     def _borrowed(self, pool: ConnectionPool[Any]) -> Iterator[Connection]:
         with pool.connection(timeout=CONNECT_TIMEOUT_S) as connection, connection.transaction():
-            # Local to this transaction: the connection belongs to the application.
-            if connection.info.parameter_status("application_name") != self._application_name:
-                execute(
-                    connection,
-                    "select pg_catalog.set_config('application_name', %s, true)",
-                    [self._application_name],
-                )
+            for statement in self._naming(connection):
+                execute(connection, statement)
             yield connection
+
+    @contextmanager
+    def _kept(self) -> Iterator[Connection]:
+        """The own connection, in no transaction."""
+        with self._turn:
+            if self._connection is None or self._connection.closed:
+                self._connection = _connect(self._parameters)
+            yield self._connection
+
+    @contextmanager
+    def _briefly_borrowed(self, pool: ConnectionPool[Any]) -> Iterator[Connection]:
+        """A connection of the pool that opens no transaction by itself, until it goes back."""
+        with pool.connection(timeout=CONNECT_TIMEOUT_S) as connection:
+            by_itself = connection.autocommit
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = by_itself
+
+    def _naming(self, connection: Connection) -> list[bytes]:
+        """Local to a transaction: the connection belongs to the application."""
+        wanted = self._application_name
+        if self._pool is None or connection.info.parameter_status("application_name") == wanted:
+            return []
+        naming = sql.SQL("select pg_catalog.set_config('application_name', {}, true)")
+        return [naming.format(wanted).as_bytes(connection)]
+
+
+class Trips:
+    """A transaction in few round trips: what needs no answer goes along with what does, BEGIN and COMMIT too.
+
+    The statements are text without parameters, which is what lets several go at once.
+    """
+
+    def __init__(self, connection: Connection, opening: list[bytes]) -> None:
+        self.connection = connection
+        self._waiting = [b"begin", *opening]
+
+    def later(self, statement: bytes) -> None:
+        """Send a statement along with the next one."""
+        self._waiting.append(statement)
+
+    def ask(self, *statements: bytes) -> tuple[Any, ...]:
+        """Send what waits and these statements; the row that the first of them answers."""
+        answer = len(self._waiting)
+        cursor = execute(self.connection, b"; ".join([*self._waiting, *statements]))
+        self._waiting.clear()
+        for _ in range(answer):
+            cursor.nextset()
+        row = cursor.fetchone()
+        assert row is not None
+        return row
+
+    def commit(self) -> None:
+        """Send what waits, and commit."""
+        execute(self.connection, b"; ".join([*self._waiting, COMMIT]))
+        self._waiting.clear()
 
 
 class Nowhere(Source):
@@ -105,7 +169,7 @@ class Nowhere(Source):
         return _parameters(None, "")
 
     @contextmanager
-    def _own(self) -> Iterator[Connection]:
+    def _kept(self) -> Iterator[Connection]:
         yield _connect(self._opened_by())
 
 
@@ -113,6 +177,16 @@ def execute(connection: Connection, query: Any, arguments: Any = None) -> psycop
     """Run a statement, whatever cursors and rows the application's pool is set up for."""
     cursor: psycopg.Cursor[tuple[Any, ...]] = psycopg.Cursor(connection, row_factory=psycopg.rows.tuple_row)
     return cursor.execute(query, arguments, prepare=False)
+
+
+def _end(connection: Connection) -> None:
+    """Leave no transaction open; a connection that cannot even roll back is of no use to anybody."""
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        return
+    try:
+        connection.rollback()
+    except psycopg.Error:
+        connection.close()
 
 
 def describe(parameters: dict[str, Any]) -> str:

@@ -20,11 +20,10 @@ from math import isfinite
 from typing import Any, Literal
 
 import psycopg
-from psycopg import sql
 from psycopg.copy import LibpqWriter
 from psycopg.types.json import Jsonb
 
-from awf_pg.connect import Connection, Source, execute
+from awf_pg.connect import COMMIT, Connection, Source, Trips, execute
 from awf_pg.event import METRICS, Event
 from awf_pg.plain import as_json, printable, shown
 
@@ -43,6 +42,12 @@ _CAREFUL = [
     *_HEAD, ("world_ref", "text"), ("adventure_ref", "text"), ("locale", "text"), ("model", "text"),
     *_TAIL, *((column, "int8") for column in METRICS.values()), *_EXTRA,
 ]  # fmt: skip
+
+# Numbers and dates need no quotes that they could break.
+_OPEN_BATCH = b"select table_name from awf.open_batch('%b', %d)"
+_CLOSE_BATCH = b"select awf.close_batch(%d)"
+_OPEN_STAGE = b"select awf.open_stage()"
+_INGEST_BATCH = b"select accepted, duplicate, rejected from awf.ingest_batch(%d)"
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -102,8 +107,8 @@ class Writer:
         with self._forgetful():
             try:
                 self._dimensions.load(self._source, events)
-                with self._source.transaction() as connection:
-                    return self._direct(connection, events)
+                with self._source.trips() as trips:
+                    return self._direct(trips, events)
             except psycopg.Error as error:
                 if not refuses_row(error):
                     raise
@@ -131,18 +136,14 @@ class Writer:
             self._dimensions.clear()
             raise
 
-    def _direct(self, connection: Connection, events: Sequence[Event]) -> Written:
-        days: defaultdict[int, list[Event]] = defaultdict(list)
-        for event in events:
-            days[(event.ts - _EPOCH).days].append(event)
-        for number, of_day in sorted(days.items()):
-            day = date(2000, 1, 1) + timedelta(days=number)
-            opened = execute(connection, "select table_name from awf.open_batch(%s, %s)", [day, len(of_day)])
-            batch = opened.fetchone()
-            assert batch is not None
-            # The name comes schema-qualified and quoted. The rows are made while the server reads.
-            sent = _copy(connection, sql.SQL(batch[0]), _DIRECT, map(self._dimensions.direct_row, of_day))
-            execute(connection, "select awf.close_batch(%s)", [sent])
+    def _direct(self, trips: Trips, events: Sequence[Event]) -> Written:
+        for day, of_day in _by_day(events):
+            (table,) = trips.ask(_OPEN_BATCH % (day.isoformat().encode(), len(of_day)))
+            # The name comes schema-qualified and quoted; the rows are made while the server reads.
+            rows = map(self._dimensions.direct_row, of_day)
+            sent = _copy(trips.connection, table, _DIRECT, rows)
+            trips.later(_CLOSE_BATCH % sent)
+        trips.commit()
         return Written("direct", len(events))
 
     def _careful(self, events: Sequence[Event], sift: bool = False) -> Written:
@@ -178,16 +179,18 @@ class Writer:
         return good, refused
 
     def _stage(self, events: Sequence[Event], refused: list[tuple[Event, _Refusal]]) -> Written:
-        with self._source.transaction() as connection:
-            execute(connection, "select awf.open_stage()")
+        with self._source.trips() as trips:
+            trips.ask(_OPEN_STAGE)
             rows = map(self._dimensions.careful_row, events)
-            sent = _copy(connection, sql.SQL("pg_temp.awf_stage"), _CAREFUL, rows)
-            counts = execute(
-                connection, "select accepted, duplicate, rejected from awf.ingest_batch(%s)", [sent]
-            ).fetchone()
-            assert counts is not None
-            for event, reason in refused:
-                _reject(connection, event, reason)
+            sent = _copy(trips.connection, "pg_temp.awf_stage", _CAREFUL, rows)
+            ingest = _INGEST_BATCH % sent
+            if refused:
+                counts = trips.ask(ingest)
+                for event, reason in refused:
+                    _reject(trips.connection, event, reason)
+                trips.commit()
+            else:
+                counts = trips.ask(ingest, COMMIT)
         return Written("careful", counts[0], counts[1], counts[2] + len(refused))
 
     def _reject(self, event: Event, refusal: _Refusal) -> Written:
@@ -253,7 +256,8 @@ class _Dimensions:
     def load_variations(self, source: Source, events: Iterable[Event]) -> None:
         """An experiment may be made anew or open another phase, so they are asked for with every batch."""
         self._variations.clear()
-        named = {"/".join(one) for event in events for one in event.assignments if not isinstance(one, int)}
+        given = {event.assignments for event in events}
+        named = {"/".join(one) for assignments in given for one in assignments if not isinstance(one, int)}
         if wanted := sorted(filter(_is_storable, named)):
             query = "select variation, from_at, id from awf.variation_numbers(%s)"
             with source.transaction() as connection:
@@ -312,6 +316,22 @@ class _Dimensions:
                     return number
                 break
         raise _Refusal("unknown_variation", f"there is no variation {key}")
+
+
+def _by_day(events: Sequence[Event]) -> list[tuple[date, Sequence[Event]]]:
+    """The events by their day (UTC)."""
+    times = [event.ts for event in events]
+    first, last = _day_of(min(times)), _day_of(max(times))
+    if first == last:
+        return [(first, events)]
+    days: defaultdict[date, list[Event]] = defaultdict(list)
+    for event in events:
+        days[_day_of(event.ts)].append(event)
+    return sorted(days.items())
+
+
+def _day_of(ts: datetime) -> date:
+    return _EPOCH.date() + timedelta(days=(ts - _EPOCH).days)
 
 
 def _head(event: Event) -> Row:
@@ -404,10 +424,10 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))
 
 
-def _copy(connection: Connection, table: sql.SQL, columns: list[tuple[str, str]], rows: Iterable[Row]) -> int:
-    """COPY rows into a table; returns how many bytes they took."""
-    names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
-    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, names)
+def _copy(connection: Connection, table: str, columns: list[tuple[str, str]], rows: Iterable[Row]) -> int:
+    """COPY rows into a table, whose name comes quoted; returns how many bytes they took."""
+    names = ", ".join(name for name, _ in columns)
+    statement = f"copy {table} ({names}) from stdin (format binary)".encode()
     with psycopg.Cursor(connection) as cursor:
         writer = _CountingWriter(cursor)
         with cursor.copy(statement, writer=writer) as copy:

@@ -10,15 +10,17 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
+from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row, tuple_row
 
 from awf_pg.admin import Api
 from awf_pg.connect import Source
-from awf_pg.copy import Writer, Written, _array, _microseconds, refuses_row
+from awf_pg.copy import Refused, Writer, Written, _array, _microseconds, refuses_row
 from awf_pg.event import METRICS, Event, new_id
 from awf_pg.recorder import Recorder
 from tests import scale
@@ -209,6 +211,40 @@ def test_a_rejected_variation_does_not_take_the_known_ones_along(db: str, writer
     assert writer.write([good, bad]) == Written("careful", 1, rejected=1)
     (row,) = query("select experiment_key, variation_key from awf.analytics_events")
     assert (row["experiment_key"], row["variation_key"]) == ("x", "v")
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_a_connection_goes_back_to_its_pool_as_it_was(
+    db: str, query: Any, by_itself: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = psycopg_pool.ConnectionPool(
+        make_conninfo(db, user="t_writer", application_name="game's"),
+        kwargs={"autocommit": by_itself, "row_factory": dict_row},
+        min_size=1,
+        max_size=1,
+        open=True,
+    )
+
+    def interrupted(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    with opened as pool:
+        writer = Writer(Source(None, pool, "it's \\ tested"))
+        good, bad = event(0), event(1, metrics={"acts": -1})
+        assert writer.write([good]) == Written("direct", 1)
+        with pytest.raises(Refused):
+            writer.direct([bad])
+        assert writer.write([bad, good, event(3)]) == Written("careful", 1, 1, 1)
+        monkeypatch.setattr(writer._dimensions, "direct_row", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.direct([event(2)])
+        with pool.connection() as connection:
+            assert connection.autocommit is by_itself
+            assert connection.info.transaction_status == TransactionStatus.IDLE
+            shown = connection.cursor(row_factory=tuple_row).execute("show application_name").fetchone()
+            assert shown == ("game's",)
+    assert {row["client"] for row in query("select client from awf.ingest_log")} == {"it's \\ tested"}
+    assert query("select count(*) from awf.turn_events") == [{"count": 2}]
 
 
 def test_a_variation_made_anew_gets_its_new_number(db: str, writer: Writer, query: Any) -> None:

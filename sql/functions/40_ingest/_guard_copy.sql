@@ -9,21 +9,15 @@ parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_batch_id bigint;
-    v_day date;
-    v_path text;
 begin
     perform awf._require_safe_owner();
-    select l.batch_id, l.day, l.path into v_batch_id, v_day, v_path
-    from awf.ingest_log as l
-    where l.xid = pg_current_xact_id() and l.rolled_up_at is null and l.opened_at = now()
-    order by l.batch_id desc
-    limit 1;
     -- batch_id defaults to the last number this session drew: after a single event, or a batch that was rolled back to a
-    -- savepoint, that is another one, and the rows would belong to nobody.
-    if v_batch_id is null or v_path <> 'direct' or v_batch_id <> currval('awf.ingest_log_batch_id_seq')
-        or tg_table_name <> 'turn_events_' || to_char(v_day, 'YYYYMMDD') then
+    -- savepoint, that is another one, and the rows would belong to nobody. Asked of this transaction's rows alone: a session
+    -- that has drawn none has no last number.
+    perform from awf.ingest_log as l
+    where l.xid = pg_current_xact_id() and l.rolled_up_at is null and l.opened_at = now() and l.path = 'direct'
+        and l.batch_id = currval('awf.ingest_log_batch_id_seq') and tg_table_name = 'turn_events_' || to_char(l.day, 'YYYYMMDD');
+    if not found then
         raise exception using
             errcode = 'WF202',
             message = format('this transaction has no open batch for "%s"', tg_table_name),

@@ -3,17 +3,12 @@
 -- Costs one catalogue lookup.
 create or replace function awf._partition_of(p_name text)
 returns regclass
-language plpgsql
+language sql
 stable
 parallel safe
-security invoker
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    v_relation constant regclass := to_regclass(format('awf.%I', p_name));
-begin
-    -- Not by a query on pg_inherits: a REPEATABLE READ transaction would not see what was attached since it began.
-    return case when pg_partition_root(v_relation) = 'awf.turn_events'::regclass then v_relation end;
+-- Not by a query on pg_inherits: a REPEATABLE READ transaction would not see what was attached since it began.
+return case
+    when pg_partition_root(to_regclass(format('awf.%I', p_name))) = to_regclass('awf.turn_events')
+        then to_regclass(format('awf.%I', p_name))
 end;
-$$;
 comment on function awf._partition_of(text) is 'The attached partition of that name; NULL when there is none.';
