@@ -83,7 +83,10 @@ class History:
             # What goes on does so behind the turns that are there.
             "start": TURNS * 30 + self._returns[day] if known else 0, "pace": 0.1 if known else 30,
         }  # fmt: skip
-        self.connection.execute("select awf._ensure_partition(%s)", [given["day"]])
+        # As the owner of the others: a partition of somebody else's could not be looked after by a refresh.
+        with self.connection.transaction():
+            self.connection.execute("set local role awf_owner")
+            self.connection.execute("select awf._ensure_partition(%s)", [given["day"]])
         self.connection.execute(EVENTS, given)
 
     def refresh(self) -> int:

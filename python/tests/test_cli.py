@@ -335,6 +335,9 @@ def test_update_stop_and_delete(running: Cli) -> None:
     refused = running("experiment", "delete", KEY, stdin="n\n")
     assert refused.exit_code == 1
     assert "Aborted" in refused.stderr
+    unanswered = running("experiment", "delete", KEY, stdin="")
+    assert unanswered.exit_code == 2
+    assert "Nobody is there to answer: give --yes." in unanswered.stderr
     assert running("experiment", "delete", KEY, stdin="y\n").exit_code == 0
     error(running("experiment", "show", KEY), "WF101", KEY)
 

@@ -93,7 +93,6 @@ from (
         '0123456789abcdef', 'player-1', '2dd1bea77039916ce351d68a73faaa2da5bd47e06fa064427e098a6896b9b77e',
         'the shortest key, 16 bytes'
     ),
-    ('0123456789abcdef', '', '496dc93fa2d26eae500ec0bc37a122706b88f8963cebf0899d0245fae313e241', 'an empty message'),
     (
         repeat('k', 64), 'player-1', '566cf131ebbdf7c2d51c84e275bf96cefe325857b2680d77454540c4cf24b10a',
         'a key of one block, 64 bytes'
@@ -114,6 +113,7 @@ from (
     )
 ) as h (key, message, hash, what);
 select is(awf.hash_player(null), null, 'no player, no hash');
+select throws_ok($$select awf.hash_player('')$$, 'WF001', 'a player id cannot be empty', 'a player without an id is refused');
 select is((select count(*) from awf.player_hash_key), 1::bigint, 'there is one key at a time');
 select awf.set_player_hash_key('0123456789abcdef');
 

@@ -138,8 +138,16 @@ def yes_option(command: Command) -> Command:
 
 def confirm(question: str, yes: bool) -> None:
     """Ask before something is gone for good."""
-    if not yes:
-        click.confirm(question, abort=True, err=True)
+    if yes:
+        return
+    try:
+        answer = click.confirm(question, err=True)
+    except click.Abort:
+        if is_terminal(sys.stdin):
+            raise
+        raise click.UsageError("Nobody is there to answer: give --yes.") from None
+    if not answer:
+        raise click.Abort
 
 
 def hash_player(api: Api, player_id: str) -> str:

@@ -37,7 +37,8 @@ begin
             errcode = 'WF206',
             message = format('source "%s" has another content than when it was ingested', p_name),
             detail = format('It was %s. Lines without ts cannot be told from those that are stored.', v_since),
-            hint = 'Another file needs another name: --source. For lines that were added to the file, give --from-line as well.';
+            hint = 'Another file needs another name: --source. For lines that were added to the file, give --from-line as well; '
+                || 'lines that were corrected go into a file of their own.';
     elsif v_known.closed_at is not null then
         raise exception using
             errcode = 'WF206',
