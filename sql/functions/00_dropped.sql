@@ -38,3 +38,4 @@ drop function if exists awf._add_exposures(date, text);
 drop function if exists awf._claim_batches(bigint, integer);
 drop function if exists awf._check_grouping(text[]);
 drop function if exists awf._count_units(bigint, date, date, text[]);
+drop function if exists awf._partition_of(text);

@@ -9,15 +9,13 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');
 begin
     perform from awf.locks as l where l.name = 'partitions' for update;
-    if awf._partition_of(v_name) is null then
+    if awf._partition_of(p_day) is null then
         perform awf._require_day_present(p_day);
-        perform awf._make_partition(p_day, v_name);
+        perform awf._make_partition(p_day);
     end if;
-    return awf._partition_of(v_name);
+    return awf._partition_of(p_day);
 end;
 $$;
 comment on function awf._add_partition(date) is

@@ -14,7 +14,7 @@ declare
 begin
     -- A batch that is open when its day is detached would be lost to the rollups: who detaches waits for this lock.
     lock table only awf.turn_events in row exclusive mode;
-    v_partition := awf._partition_of('turn_events_' || to_char(p_day, 'YYYYMMDD'));
+    v_partition := awf._partition_of(p_day);
     if v_partition is null then
         perform awf._check_window(p_day);
         v_partition := awf._add_partition(p_day);

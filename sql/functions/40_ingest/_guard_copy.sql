@@ -16,7 +16,7 @@ begin
     -- that has drawn none has no last number.
     perform from awf.ingest_log as l
     where l.xid = pg_current_xact_id() and l.rolled_up_at is null and l.opened_at = now() and l.path = 'direct'
-        and l.batch_id = currval('awf.ingest_log_batch_id_seq') and tg_table_name = 'turn_events_' || to_char(l.day, 'YYYYMMDD');
+        and l.batch_id = currval('awf.ingest_log_batch_id_seq') and tg_table_name = awf._partition_name(l.day);
     if not found then
         raise exception using
             errcode = 'WF202',

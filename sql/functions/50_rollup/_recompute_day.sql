@@ -10,7 +10,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if awf._partition_of('turn_events_' || to_char(p_day, 'YYYYMMDD')) is null then
+    if awf._partition_of(p_day) is null then
         if exists (select from awf.daily_totals as d where d.day = p_day) then
             raise exception using
                 errcode = 'WF301',

@@ -16,7 +16,7 @@ begin
     for v_index in
         select i.indexrelid
         from unnest(p_days) as d (day)
-        inner join pg_catalog.pg_index as i on i.indrelid = awf._partition_of('turn_events_' || to_char(d.day, 'YYYYMMDD'))
+        inner join pg_catalog.pg_index as i on i.indrelid = awf._partition_of(d.day)
         inner join pg_catalog.pg_inherits as h on h.inhrelid = i.indexrelid and h.inhparent = 'awf.turn_events_batch'::regclass
         order by d.day
     loop

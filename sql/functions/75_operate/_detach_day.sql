@@ -11,7 +11,6 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '500ms'
 as $$
 declare
-    v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');
     v_table regclass;
 begin
     perform awf._require_day_closed(p_day);
@@ -19,7 +18,7 @@ begin
     if v_table is not null then
         return v_table;
     end if;
-    if awf._partition_of(v_name) is null then
+    if awf._partition_of(p_day) is null then
         perform awf._require_day_present(p_day);
         return null;
     end if;
@@ -33,7 +32,7 @@ begin
         update awf.locks as l set name = l.name where l.name = 'partitions';
         -- Whoever had a batch of the day open has finished.
         perform awf._require_day_closed(p_day);
-        v_table := awf._partition_of(v_name);
+        v_table := awf._partition_of(p_day);
         if v_table is not null then
             -- Whoever uses the partition alone, a vacuum say, is not waited for while all of turn_events is locked.
             execute format('lock table %s in access exclusive mode nowait', v_table);

@@ -10,7 +10,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    return to_regclass(format('awf.%I', 'turn_events_' || to_char(p_day, 'YYYYMMDD')));
+    return to_regclass('awf.' || awf._partition_name(p_day));
 end;
 $$;
 comment on function awf._table_of_day(date) is 'The table that holds the events of a day (UTC), attached to turn_events or not; NULL when there is none.';

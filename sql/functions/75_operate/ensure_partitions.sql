@@ -19,7 +19,7 @@ begin
     perform awf._check_ahead(coalesce(p_from, v_today), v_last);
     lock table only awf.turn_events in row exclusive mode;
     for day in select d.day::date from generate_series(coalesce(p_from, v_today)::timestamp, v_last, '1 day') as d (day) loop
-        v_partition := awf._partition_of('turn_events_' || to_char(day, 'YYYYMMDD'));
+        v_partition := awf._partition_of(day);
         made := v_partition is null
             and not exists (select from awf.event_days as g where g.day = ensure_partitions.day and g.state in ('detached', 'dropped'));
         if made then

@@ -10,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_name constant text := 'turn_events_' || to_char(p_day, 'YYYYMMDD');
+    v_name constant text := awf._partition_name(p_day);
     v_sha256 text;
 begin
     perform awf._require_safe_owner();
