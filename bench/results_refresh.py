@@ -115,7 +115,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def measure(bench: Bench, units: int, rounds: int) -> tuple[float, float, float, float]:
-    """Seconds: medians of our update, our whole refresh and the recompute at once; once, the one by metric."""
+    """Seconds: medians of our update, the whole refresh and the recompute at once; once, that by metric."""
     metrics = metrics_of(bench.connection)
     updates, refreshes, recomputes = [], [], []
     for _ in range(rounds):
