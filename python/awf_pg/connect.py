@@ -220,7 +220,13 @@ def _parameters(dsn: str | None, application_name: str) -> dict[str, Any]:
             "no database given",
             hint="set AWF_DATABASE_URL, for example postgresql://user@localhost:5432/game",
         )
-    defaults = {"application_name": application_name, "connect_timeout": CONNECT_TIMEOUT_S, **_WATCHED}
+    defaults = {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        # Whatever the role or the environment says: texts of players know no borders.
+        "client_encoding": "UTF8",
+        **_WATCHED,
+    }
     try:
         return defaults | conninfo_to_dict(dsn)
     except psycopg.Error:

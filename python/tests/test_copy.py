@@ -247,6 +247,14 @@ def test_a_connection_goes_back_to_its_pool_as_it_was(
     assert query("select count(*) from awf.turn_events") == [{"count": 2}]
 
 
+def test_texts_do_not_hang_on_the_encoding_of_the_environment(
+    writer: Writer, query: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    assert writer.write([event(session_id="Jürgen 😀")]) == Written("direct", 1)
+    assert query("select session_id from awf.turn_events") == [{"session_id": "Jürgen 😀"}]
+
+
 def test_a_variation_made_anew_gets_its_new_number(db: str, writer: Writer, query: Any) -> None:
     with Api(db) as api:
         for number in range(2):
