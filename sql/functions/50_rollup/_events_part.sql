@@ -12,22 +12,31 @@ set timezone = 'UTC'
 set datestyle = 'ISO, YMD'
 as $$
 declare
-    v_first constant timestamptz := p_first_day::timestamp at time zone 'UTC';
+    v_columns constant text := 'e.ts, e.id, e.world_id, e.adventure_id, e.locale_id, e.model_id, e.failed, ' || awf._each_metric('e.%1$s')
+        || ', e.assignments, e.session_id, e.player_hash, e.attributes';
+    v_events text;
 begin
-    -- Literal bounds, so that the planner looks into these partitions alone.
+    if p_first_day is null then
+        v_events := format(
+            'select %s, date_bin(''1 day'', e.ts, ''2000-01-01 00:00:00+00'') as day_at from awf.turn_events as e where %s', v_columns, p_condition
+        );
+    else
+        -- From the partitions, and not from turn_events with bounds for ts: those would be looked up in the index of ts, which has all to find.
+        select
+            string_agg(
+                format(
+                    'select %s, %L::timestamptz as day_at from %s as e where %s',
+                    v_columns, d.day at time zone 'UTC', awf._partition_of(d.day::date), p_condition
+                ),
+                ' union all ' order by d.day
+            )
+        into v_events
+        from generate_series(p_first_day::timestamp, p_last_day, '1 day') as d (day)
+        where awf._partition_of(d.day::date) is not null;
+    end if;
     return format(
-        'e as not materialized (select %s, %s as day_at from awf.turn_events as e where %s and (%s))',
-        'e.ts, e.id, e.world_id, e.adventure_id, e.locale_id, e.model_id, e.failed, ' || awf._each_metric('e.%1$s')
-        || ', e.assignments, e.session_id, e.player_hash, e.attributes',
-        case
-            when p_first_day = p_last_day then format('%L::timestamptz', v_first)
-            else 'date_bin(''1 day'', e.ts, ''2000-01-01 00:00:00+00'')'
-        end,
-        case
-            when p_first_day is null then 'true'
-            else format('e.ts >= %L and e.ts < %L', v_first, (p_last_day + 1)::timestamp at time zone 'UTC')
-        end,
-        p_condition
+        'e as not materialized (%s)',
+        coalesce(v_events, format('select %s, e.ts as day_at from awf.turn_events as e where false', v_columns))
     );
 end;
 $$;

@@ -15,6 +15,8 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 set jit = 'off'
+-- As in _merge_events(): the events of a batch are found by its index, whatever statistics say.
+set enable_seqscan = 'off'
 as $$
 declare
     v_players bytea[];
