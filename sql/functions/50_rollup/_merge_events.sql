@@ -16,9 +16,9 @@ security invoker
 set search_path = pg_catalog, pg_temp
 set jit = 'off'
 set work_mem = '64MB'
--- Statistics know nothing of the newest events, and a plan for one of them is ruinous for a hundred thousand, as one for a small day is
--- for a large one. So the plan is always the same: events are found by the index of their batches, everything is hashed, and what is to
--- be looked up by an index is a lateral query.
+-- Statistics know nothing of the newest events, and a plan for one of them is ruinous for a hundred thousand, as one for a
+-- small day is for a large one. So the plan is always the same: events are found by the index of their batches, everything is
+-- hashed, and what is to be looked up by an index is a lateral query.
 set enable_seqscan = 'off'
 set enable_nestloop = 'off'
 set enable_mergejoin = 'off'
