@@ -25,7 +25,6 @@ set enable_mergejoin = 'off'
 set enable_sort = 'off'
 as $$
 declare
-    v_cells constant boolean := p_parts && array['totals', 'exposures', 'units', 'players'];
     v_events bigint;
 begin
     -- The condition is made by the callers from numbers and quoted literals.
@@ -34,14 +33,15 @@ begin
     execute concat_ws(
         ', ',
         'with ' || awf._events_part(p_first_day, p_last_day, p_condition),
-        case when 'histograms' = any (p_parts) then awf._histograms_part() end,
-        case when v_cells then awf._cells_part(p_parts) end,
         case when 'totals' = any (p_parts) then awf._totals_part() end,
+        case when 'histograms' = any (p_parts) then awf._histograms_part() end,
+        case when p_parts && array['exposures', 'units', 'players'] then awf._cells_part() end,
         case when 'exposures' = any (p_parts) then awf._exposures_part() end,
         case when 'units' = any (p_parts) then awf._units_part(p_first_day, p_anew) end,
         case when 'players' = any (p_parts) then awf._players_part(p_first_day, p_anew) end
     ) || case
-        when v_cells then ' select coalesce(sum(c.turns), 0) from cells as c'
+        when p_parts && array['exposures', 'units', 'players'] then ' select coalesce(sum(c.turns), 0) from cells as c'
+        when 'totals' = any (p_parts) then ' select coalesce(sum(c.n0), 0) from coarse as c'
         else ' select count(*) from e'
     end
     into v_events;
