@@ -37,6 +37,7 @@ KNOBS = ["maxActs", "maxChoices", "toolMaxCalls"]  # of an experiment each
 REFUSED = 2000  # one turn of so many
 SESSION = 10  # turns of a session
 WAITING_MAX = 5000  # events; a thread that finds more waits for the recorder
+CLAIM = 50  # batches of a refresh
 EVERY_S = 2.0
 MIB = 1 << 20
 
@@ -119,8 +120,9 @@ def make_experiments(dsn: str) -> None:
 def keep_refreshing(dsn: str, over: threading.Event) -> None:
     with Api(dsn, application_name="soak refresh") as api:
         while not over.wait(1):
-            # Not too much at a time: the end waits for it.
-            api._rows("refresh_rollups", 500)
+            # As much at a time however far it is behind, so that it always needs as much memory.
+            while api._rows("refresh_rollups", CLAIM)[0]["batches"] == CLAIM and not over.is_set():
+                pass
 
 
 def own_memory(pid: int | str) -> int:
@@ -186,6 +188,9 @@ def soak(server: servers.Server, seconds: float, threads: int) -> Sampler:
         while time.monotonic() < began + seconds:
             time.sleep(EVERY_S)
             sampler.sample()
+            if len(sampler.client.samples) == int(seconds / EVERY_S / 5):
+                # What autovacuum has not come to yet has no statistics, which would grow the catalogue later.
+                connection.execute("analyze")
         game.stop()
         assert awf.flush(60), awf.stats()["last_error"]
         took, stats = time.monotonic() - began, awf.stats()

@@ -1,6 +1,6 @@
 -- Rollups: what the refresh adds, held against a direct aggregate over the events, and what a recompute may and may not do.
 begin;
-select plan(105);
+select plan(108);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -861,6 +861,48 @@ create temporary table totals_with_log as table kept_totals;
 delete from awf.ingest_log;
 select isnt_empty($$select * from awf.backfill('2025-01-21', '2025-01-21')$$, 'a day whose batches are in the log no more');
 select bag_eq('select * from kept_totals', 'select * from totals_with_log', 'is made anew as it was');
+
+-- How the events of a batch are found must not hang on statistics, which know nothing of them.
+create function pg_temp.scans(p_query text)
+returns setof text
+language plpgsql
+set enable_seqscan = 'off'
+as $$
+declare
+    v_line text;
+    v_found text[];
+begin
+    for v_line in execute 'explain (costs off) ' || p_query loop
+        v_found := regexp_match(v_line, 'Index Scan on (\w+)|(Seq Scan) on');
+        return next coalesce(v_found[1], v_found[2]);
+    end loop;
+end;
+$$;
+select bag_eq(
+    format(
+        'select s from pg_temp.scans(%L) as s where s is not null',
+        'with '
+        || awf._events_part('2025-01-20', '2025-01-21', 'e.batch_id between (select 1) and (select 2)')
+        || ' select count(e.ts) from e'
+    ),
+    $$select c.relname::text
+    from pg_index as i
+    inner join pg_class as c on c.oid = i.indexrelid
+    inner join pg_inherits as h on h.inhrelid = i.indexrelid and h.inhparent = 'awf.turn_events_batch'::regclass
+    where i.indrelid in ('awf.turn_events_20250120'::regclass, 'awf.turn_events_20250121'::regclass)$$,
+    'the events of batches are found by the index of the batches, in every partition of the range and no other'
+);
+select is(
+    (
+        select p.proconfig @> array['enable_seqscan=off', 'enable_nestloop=off'] from pg_proc as p
+        where p.proname = '_merge_events'
+    ),
+    true, 'and by nothing else in a refresh'
+);
+select is_empty(
+    format('with %s select * from e', awf._events_part('1999-01-01', '1999-01-02', 'true')),
+    'days without a partition have no events'
+);
 
 select finish();
 rollback;
