@@ -227,9 +227,15 @@ def test_flush_does_not_wait_for_the_back_off(
 
 
 def test_a_full_queue_drops_and_counts(start: Callable[..., Recorder]) -> None:
-    recorder = start(PretendedWriter(), queue_max=5)
+    released = threading.Event()
+
+    def wait() -> None:
+        released.wait(5)
+
+    recorder = start(PretendedWriter(wait), queue_max=5)
     assert [recorder.put(event()) for _ in range(8)] == [True] * 5 + [False] * 3
     assert recorder.stats().dropped == 3
+    released.set()
 
 
 def test_a_slow_database_does_not_hold_up_a_turn(start: Callable[..., Recorder]) -> None:

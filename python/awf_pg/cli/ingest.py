@@ -282,6 +282,9 @@ def _lines(file: BinaryIO, origin: Origin, advance: Callable[[int], None]) -> It
 def _object(line: bytes) -> dict[str, Any]:
     try:
         document = json.loads(line.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        # Its line and column count from the start of this one line, whose number the caller says.
+        raise InvalidEvent(f"not JSON: {error.msg}, at character {error.pos + 1}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(f"not JSON: {error}") from error
     if not isinstance(document, dict):

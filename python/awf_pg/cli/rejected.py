@@ -25,7 +25,8 @@ def retry_rejected(api: Api, reason: str | None, limit: int | None, fmt: str) ->
 
     The oldest come first. What is stored now leaves awf.rejected_events; what is refused again stays, with
     its present reason. Events of which something had to be cut or taken out are not tried. awf-pg stats
-    shows how many were refused, by reason.
+    shows how many were refused, by reason. Events that were corrected where they came from and sent again
+    are others than those kept here: dismiss these, or both are stored.
 
     \b
     Example:
