@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -38,6 +39,8 @@ class Source:
     """
 
     def __init__(self, dsn: str | None, pool: ConnectionPool[Any] | None, application_name: str) -> None:
+        if pool is not None:
+            _require_blocking(pool)
         self._pool = pool
         self._application_name = application_name
         self._connection: Connection | None = None
@@ -177,6 +180,17 @@ def execute(connection: Connection, query: Any, arguments: Any = None) -> psycop
     """Run a statement, whatever cursors and rows the application's pool is set up for."""
     cursor: psycopg.Cursor[tuple[Any, ...]] = psycopg.Cursor(connection, row_factory=psycopg.rows.tuple_row)
     return cursor.execute(query, arguments, prepare=False)
+
+
+def _require_blocking(pool: object) -> None:
+    """An asynchronous pool would lend nothing to the client's threads, and every event would be lost."""
+    lend = getattr(pool, "getconn", None)
+    if not callable(lend) or inspect.iscoroutinefunction(lend):
+        raise ConfigurationError(
+            f"pool is of type {type(pool).__name__}, which lends no connection to a thread",
+            hint="give a psycopg_pool.ConnectionPool, or a DSN: a turn never waits for the database, "
+            "so a game on asyncio needs no other",
+        )
 
 
 def _end(connection: Connection) -> None:

@@ -569,6 +569,13 @@ def test_a_pool_will_do(start: Callable[..., Awf], running: str, connect: Connec
     assert clients == [("the-game",)]
 
 
+@pytest.mark.parametrize("pool", ["postgresql://game", psycopg_pool.AsyncConnectionPool(open=False)])
+def test_what_lends_no_connection_to_a_thread_is_refused_at_once(pool: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"pool is of type {type(pool).__name__}") as caught:
+        Awf(pool=pool, settings=Settings(player_hash_key="k" * 32))
+    assert "ConnectionPool" in str(caught.value.hint)
+
+
 def in_child(work: Callable[[], None]) -> None:
     """Run in a forked process, which ends at once, without the clean-up of pytest; fail if that fails."""
     child = os.fork()
