@@ -27,6 +27,16 @@ cross join lateral (
 _TOTALS = "count(*), sum(e.value), sum(e.value::numeric * e.value), min(e.value), max(e.value)"
 
 
+def _kept(table: str, keys: str) -> str:
+    """A row for each metric that a row of totals has."""
+    return (
+        f"select {keys}, (u.place - 1)::integer as metric_id, u.n, u.sum, u.sum_squares, u.min, u.max"
+        f" from awf.{table} as t"
+        " cross join lateral unnest(t.n, t.sum, t.sum_squares, t.min, t.max)"
+        " with ordinality as u (n, sum, sum_squares, min, max, place) where u.n <> 0"
+    )
+
+
 def _totals(*keys: str) -> str:
     numbers = ", ".join(map(str, range(1, len(keys) + 2)))
     return (
@@ -99,13 +109,11 @@ _PERIODS = {"day": _DAY, "month": f"date_trunc('month', {_DAY})::date", "run": "
 
 ROLLUPS: dict[str, tuple[str, str]] = {
     "daily_totals": (
-        "select variation_id, day, world_id, locale_id, metric_id, n, sum, sum_squares, min, max"
-        " from awf.daily_totals",
+        _kept("daily_totals", "variation_id, day, world_id, locale_id"),
         _totals(_DAY, "e.world_id", "e.locale_id"),
     ),
     "dimension_totals": (
-        "select variation_id, day, kind, dimension_id, metric_id, n, sum, sum_squares, min, max"
-        " from awf.dimension_totals",
+        _kept("dimension_totals", "variation_id, day, kind, dimension_id"),
         "("
         + _totals(_DAY, "'adventure'", "e.adventure_id")
         + ") union all ("
@@ -113,13 +121,11 @@ ROLLUPS: dict[str, tuple[str, str]] = {
         + ")",
     ),
     "hourly_totals": (
-        "select variation_id, hour, locale_id, metric_id, n, sum, sum_squares, min, max"
-        " from awf.hourly_totals",
+        _kept("hourly_totals", "variation_id, hour, locale_id"),
         _totals("date_trunc('hour', e.ts, 'UTC')", "e.locale_id"),
     ),
     "locale_totals": (
-        "select variation_id, period, start::text, locale_id, metric_id, n, sum, sum_squares, min, max"
-        " from awf.locale_totals",
+        _kept("locale_totals", "variation_id, period, start::text, locale_id"),
         " union all ".join(
             "(" + _totals(f"'{period}'", f"({start})::text", "e.locale_id") + ")"
             for period, start in _PERIODS.items()

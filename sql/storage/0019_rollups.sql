@@ -8,19 +8,89 @@ where name in ('turnLatencyMs', 'modelLatencyMs', 'bundleMs', 'bundleTokens', 'o
 alter table awf.exposures alter column unit_id type text collate "C";
 alter table awf.crossovers alter column unit_id type text collate "C";
 
+-- A row for each cell, with a list for each sum, in place of a row for each metric: a refresh changes a twelfth of the rows.
+alter table awf.daily_totals rename to daily_totals_by_metric;
+alter index awf.daily_totals_pkey rename to daily_totals_by_metric_pkey;
+alter index awf.daily_totals_day rename to daily_totals_by_metric_day;
+create table awf.daily_totals (
+    variation_id integer not null,
+    day date not null,
+    world_id integer not null,
+    locale_id integer not null,
+    n bigint[] not null,
+    sum bigint[] not null,
+    sum_squares numeric[] not null,
+    min bigint[] not null,
+    max bigint[] not null,
+    primary key (variation_id, day, world_id, locale_id)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+comment on table awf.daily_totals is
+'Additive totals of the turns by variation, day (UTC), world and locale. Rows merge by n, sum, sum_squares + and min, max of each element.';
+comment on column awf.daily_totals.variation_id is 'Number in variation_ids; 0 counts every turn once, whatever experiments it carries.';
+comment on column awf.daily_totals.day is 'Day, UTC.';
+comment on column awf.daily_totals.world_id is 'World, in dimensions.';
+comment on column awf.daily_totals.locale_id is 'Locale, in dimensions.';
+comment on column awf.daily_totals.n is 'For each metric the turns that carry it: element 1 is metric 0 (failed), which all carry, element metric_id + 1 the others.';
+comment on column awf.daily_totals.sum is 'For each metric the sum in stored units (latencies: microseconds), 0 where n is 0; exact.';
+comment on column awf.daily_totals.sum_squares is 'For each metric the sum of squares in stored units; exact.';
+comment on column awf.daily_totals.min is 'For each metric the smallest value in stored units; NULL where n is 0.';
+comment on column awf.daily_totals.max is 'For each metric the largest value in stored units.';
+create index daily_totals_day on awf.daily_totals (day);
+insert into awf.daily_totals (variation_id, day, world_id, locale_id, n, sum, sum_squares, min, max)
+select
+    c.variation_id,
+    c.day,
+    c.world_id,
+    c.locale_id,
+    array_agg(coalesce(d.n, 0) order by m.id),
+    array_agg(coalesce(d.sum, 0)::bigint order by m.id),
+    array_agg(coalesce(d.sum_squares, 0) order by m.id),
+    array_agg(d.min order by m.id),
+    array_agg(d.max order by m.id)
+from (
+    select distinct
+        x.variation_id,
+        x.day,
+        x.world_id,
+        x.locale_id
+    from awf.daily_totals_by_metric as x
+) as c
+cross join awf.metrics as m
+left join awf.daily_totals_by_metric as d
+    on c.variation_id = d.variation_id and c.day = d.day and c.world_id = d.world_id and c.locale_id = d.locale_id and m.id = d.metric_id
+group by c.variation_id, c.day, c.world_id, c.locale_id;
+-- The view over it is made anew behind the steps; until then it keeps its columns, for other views that read it.
+do $view$
+begin
+    if to_regclass('awf.daily_rollups') is not null then
+        execute (
+            select
+                format(
+                    'create or replace view awf.daily_rollups as select %s where false',
+                    string_agg(format('null::%s as %I', format_type(a.atttypid, a.atttypmod), a.attname), ', ' order by a.attnum)
+                )
+            from pg_catalog.pg_attribute as a
+            where a.attrelid = to_regclass('awf.daily_rollups') and a.attnum > 0
+        );
+    end if;
+end;
+$view$;
+drop table awf.daily_totals_by_metric;
+alter table awf.daily_totals enable row level security;
+create policy readers on awf.daily_totals for select to current_user using (true);
+
 -- Rows that change all the time have room beside them, so that no index has to follow (HOT updates).
 create table awf.dimension_totals (
     variation_id integer not null,
     day date not null,
     kind text not null check (kind in ('adventure', 'model')),
     dimension_id integer not null,
-    metric_id smallint not null references awf.metrics (id),
-    n bigint not null,
-    sum numeric not null,
-    sum_squares numeric not null,
-    min bigint not null,
-    max bigint not null,
-    primary key (variation_id, day, kind, dimension_id, metric_id)
+    n bigint[] not null,
+    sum bigint[] not null,
+    sum_squares numeric[] not null,
+    min bigint[] not null,
+    max bigint[] not null,
+    primary key (variation_id, day, kind, dimension_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 comment on table awf.dimension_totals is
 'Additive totals of the turns by variation, day (UTC), and adventure or model. Apart from daily_totals, so that either stays small.';
@@ -28,37 +98,34 @@ comment on column awf.dimension_totals.variation_id is 'Number in variation_ids;
 comment on column awf.dimension_totals.day is 'Day, UTC.';
 comment on column awf.dimension_totals.kind is 'adventure or model.';
 comment on column awf.dimension_totals.dimension_id is 'Which one, in dimensions; 0 for turns that told no model.';
-comment on column awf.dimension_totals.metric_id is 'Metric; 0 (failed) has n = turns and sum = failed turns.';
-comment on column awf.dimension_totals.n is 'Turns that carry the metric.';
-comment on column awf.dimension_totals.sum is 'Sum in stored units (latencies: microseconds); exact.';
-comment on column awf.dimension_totals.sum_squares is 'Sum of squares in stored units; exact.';
-comment on column awf.dimension_totals.min is 'Smallest value in stored units.';
-comment on column awf.dimension_totals.max is 'Largest value in stored units.';
+comment on column awf.dimension_totals.n is 'For each metric the turns that carry it: element 1 is metric 0 (failed), which all carry, element metric_id + 1 the others.';
+comment on column awf.dimension_totals.sum is 'For each metric the sum in stored units (latencies: microseconds), 0 where n is 0; exact.';
+comment on column awf.dimension_totals.sum_squares is 'For each metric the sum of squares in stored units; exact.';
+comment on column awf.dimension_totals.min is 'For each metric the smallest value in stored units; NULL where n is 0.';
+comment on column awf.dimension_totals.max is 'For each metric the largest value in stored units.';
 create index dimension_totals_day on awf.dimension_totals (day);
 
 create table awf.hourly_totals (
     variation_id integer not null,
     hour timestamptz not null check (date_trunc('hour', hour, 'UTC') = hour),
     locale_id integer not null,
-    metric_id smallint not null references awf.metrics (id),
-    n bigint not null,
-    sum numeric not null,
-    sum_squares numeric not null,
-    min bigint not null,
-    max bigint not null,
-    primary key (variation_id, hour, locale_id, metric_id)
+    n bigint[] not null,
+    sum bigint[] not null,
+    sum_squares numeric[] not null,
+    min bigint[] not null,
+    max bigint[] not null,
+    primary key (variation_id, hour, locale_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 comment on table awf.hourly_totals is
 'Additive totals of the turns by variation, hour (UTC) and locale: what reports by the days of a time zone add up.';
 comment on column awf.hourly_totals.variation_id is 'Number in variation_ids; 0 counts every turn once, whatever experiments it carries.';
 comment on column awf.hourly_totals.hour is 'Begin of the hour, UTC.';
 comment on column awf.hourly_totals.locale_id is 'Locale, in dimensions.';
-comment on column awf.hourly_totals.metric_id is 'Metric; 0 (failed) has n = turns and sum = failed turns.';
-comment on column awf.hourly_totals.n is 'Turns that carry the metric.';
-comment on column awf.hourly_totals.sum is 'Sum in stored units (latencies: microseconds); exact.';
-comment on column awf.hourly_totals.sum_squares is 'Sum of squares in stored units; exact.';
-comment on column awf.hourly_totals.min is 'Smallest value in stored units.';
-comment on column awf.hourly_totals.max is 'Largest value in stored units.';
+comment on column awf.hourly_totals.n is 'For each metric the turns that carry it: element 1 is metric 0 (failed), which all carry, element metric_id + 1 the others.';
+comment on column awf.hourly_totals.sum is 'For each metric the sum in stored units (latencies: microseconds), 0 where n is 0; exact.';
+comment on column awf.hourly_totals.sum_squares is 'For each metric the sum of squares in stored units; exact.';
+comment on column awf.hourly_totals.min is 'For each metric the smallest value in stored units; NULL where n is 0.';
+comment on column awf.hourly_totals.max is 'For each metric the largest value in stored units.';
 create index hourly_totals_hour on awf.hourly_totals (hour);
 
 create table awf.histograms (

@@ -31,13 +31,12 @@ create table awf.locale_totals (
     period text not null check (period in ('day', 'month', 'run')),
     start date not null,
     locale_id integer not null,
-    metric_id smallint not null references awf.metrics (id),
-    n bigint not null,
-    sum numeric not null,
-    sum_squares numeric not null,
-    min bigint not null,
-    max bigint not null,
-    primary key (variation_id, period, start, locale_id, metric_id)
+    n bigint[] not null,
+    sum bigint[] not null,
+    sum_squares numeric[] not null,
+    min bigint[] not null,
+    max bigint[] not null,
+    primary key (variation_id, period, start, locale_id)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 comment on table awf.locale_totals is
 'Additive totals of the turns by variation and locale, for days (UTC), months and the whole run: what most reports add up.';
@@ -45,31 +44,45 @@ comment on column awf.locale_totals.variation_id is 'Number in variation_ids; 0 
 comment on column awf.locale_totals.period is 'day, month or run.';
 comment on column awf.locale_totals.start is 'First day of the period; -infinity for the whole run.';
 comment on column awf.locale_totals.locale_id is 'Locale, in dimensions.';
-comment on column awf.locale_totals.metric_id is 'Metric; 0 (failed) has n = turns and sum = failed turns.';
-comment on column awf.locale_totals.n is 'Turns that carry the metric.';
-comment on column awf.locale_totals.sum is 'Sum in stored units (latencies: microseconds); exact.';
-comment on column awf.locale_totals.sum_squares is 'Sum of squares in stored units; exact.';
-comment on column awf.locale_totals.min is 'Smallest value in stored units.';
-comment on column awf.locale_totals.max is 'Largest value in stored units.';
+comment on column awf.locale_totals.n is 'For each metric the turns that carry it: element 1 is metric 0 (failed), which all carry, element metric_id + 1 the others.';
+comment on column awf.locale_totals.sum is 'For each metric the sum in stored units (latencies: microseconds), 0 where n is 0; exact.';
+comment on column awf.locale_totals.sum_squares is 'For each metric the sum of squares in stored units; exact.';
+comment on column awf.locale_totals.min is 'For each metric the smallest value in stored units; NULL where n is 0.';
+comment on column awf.locale_totals.max is 'For each metric the largest value in stored units.';
 create index locale_totals_start on awf.locale_totals (start, period);
-insert into awf.locale_totals (variation_id, period, start, locale_id, metric_id, n, sum, sum_squares, min, max)
+insert into awf.locale_totals (variation_id, period, start, locale_id, n, sum, sum_squares, min, max)
 select
-    d.variation_id,
-    p.period,
-    p.start,
-    d.locale_id,
-    d.metric_id,
-    sum(d.n),
-    sum(d.sum),
-    sum(d.sum_squares),
-    min(d.min),
-    max(d.max)
-from awf.daily_totals as d
-cross join
-    lateral (
-        values ('day', d.day), ('month', date_trunc('month', d.day)::date), ('run', '-infinity')
-    ) as p (period, start)
-group by d.variation_id, p.period, p.start, d.locale_id, d.metric_id;
+    c.variation_id,
+    c.period,
+    c.start,
+    c.locale_id,
+    array_agg(c.n order by c.place),
+    array_agg(c.sum order by c.place),
+    array_agg(c.sum_squares order by c.place),
+    array_agg(c.min order by c.place),
+    array_agg(c.max order by c.place)
+from (
+    select
+        d.variation_id,
+        p.period,
+        p.start,
+        d.locale_id,
+        u.place,
+        sum(u.n)::bigint as n,
+        sum(u.sum)::bigint as sum,
+        sum(u.sum_squares) as sum_squares,
+        min(u.min) as min,
+        max(u.max) as max
+    from awf.daily_totals as d
+    cross join
+        lateral (
+            values ('day', d.day), ('month', date_trunc('month', d.day)::date), ('run', '-infinity')
+        ) as p (period, start)
+    cross join
+        lateral unnest(d.n, d.sum, d.sum_squares, d.min, d.max) with ordinality as u (n, sum, sum_squares, min, max, place)
+    group by d.variation_id, p.period, p.start, d.locale_id, u.place
+) as c
+group by c.variation_id, c.period, c.start, c.locale_id;
 alter table awf.locale_totals enable row level security;
 create policy readers on awf.locale_totals for select to current_user using (true);
 
@@ -80,12 +93,12 @@ with totals as (
         d.variation_id,
         min(d.day) as first_day,
         max(d.day) as last_day,
-        sum(d.n) filter (where d.metric_id = 0) as turns,
-        sum(d.sum) filter (where d.metric_id = 0) as failed_turns,
-        sum(d.sum) filter (where d.metric_id = 4) as bundle_tokens,
-        sum(d.sum) filter (where d.metric_id = 5) as output_tokens,
-        sum(d.sum) filter (where d.metric_id = 1) as latency_us,
-        sum(d.n) filter (where d.metric_id = 1) as latencies
+        sum(d.n[1]) as turns,
+        sum(d.sum[1]) as failed_turns,
+        sum(d.sum[5]) filter (where d.n[5] > 0) as bundle_tokens,
+        sum(d.sum[6]) filter (where d.n[6] > 0) as output_tokens,
+        sum(d.sum[2]) filter (where d.n[2] > 0) as latency_us,
+        sum(d.n[2]) filter (where d.n[2] > 0) as latencies
     from awf.daily_totals as d
     group by d.variation_id
 ),
@@ -130,12 +143,12 @@ create materialized view awf.activity_snapshot as
 with totals as (
     select
         d.day,
-        sum(d.n) filter (where d.metric_id = 0)::bigint as turns,
-        sum(d.sum) filter (where d.metric_id = 0)::bigint as failed_turns,
-        sum(d.sum) filter (where d.metric_id = 4) as bundle_tokens,
-        sum(d.sum) filter (where d.metric_id = 5) as output_tokens,
-        sum(d.sum) filter (where d.metric_id = 1) as latency_us,
-        sum(d.n) filter (where d.metric_id = 1) as latencies
+        sum(d.n[1])::bigint as turns,
+        sum(d.sum[1])::bigint as failed_turns,
+        sum(d.sum[5]) filter (where d.n[5] > 0) as bundle_tokens,
+        sum(d.sum[6]) filter (where d.n[6] > 0) as output_tokens,
+        sum(d.sum[2]) filter (where d.n[2] > 0) as latency_us,
+        sum(d.n[2]) filter (where d.n[2] > 0) as latencies
     from awf.daily_totals as d
     where d.variation_id = 0 and d.day > current_date - 92
     group by d.day

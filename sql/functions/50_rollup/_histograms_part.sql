@@ -1,5 +1,5 @@
 -- The parts of a statement that add events e to the histograms of their days, the months and the whole run.
--- Called by _merge_events().
+-- Called by _merge_events(), behind _cells_part().
 -- Locks the histograms it changes, three for each variation, locale and metric.
 create or replace function awf._histograms_part()
 returns text
@@ -11,20 +11,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     return awf._buckets_part() || $sql$,
-        spread as materialized (
-            select b.variation_id, p.period, p.start, b.locale_id, b.metric_id, b.bucket, b.n
-            from buckets as b
-            cross join lateral (
-                values ('day', b.day), ('month', date_trunc('month', b.day)::date), ('run', '-infinity'::date)
-            ) as p (period, start)
+        -- A histogram goes by its number until the end, which is quicker than by its five columns.
+        touched as materialized (
+            select t.*, row_number() over () as histogram
+            from (
+                select distinct b.variation_id, p.period, p.start, b.locale_id, b.metric_id
+                from (select distinct c.variation_id, c.day, c.locale_id, c.metric_id from buckets as c) as b
+                cross join lateral (
+                    values ('day', b.day), ('month', date_trunc('month', b.day)::date), ('run', '-infinity'::date)
+                ) as p (period, start)
+            ) as t
         ),
 
-        touched as (
-            select distinct s.variation_id, s.period, s.start, s.locale_id, s.metric_id from spread as s
+        parts as materialized (
+            select d.variation_id, d.day, d.locale_id, d.metric_id, t.histogram
+            from (select distinct c.variation_id, c.day, c.locale_id, c.metric_id from buckets as c) as d
+            inner join touched as t
+                on d.variation_id = t.variation_id and d.locale_id = t.locale_id and d.metric_id = t.metric_id
+                    and t.start = case t.period when 'day' then d.day when 'month' then date_trunc('month', d.day)::date else '-infinity' end
         ),
 
         counted as (
-            select t.variation_id, t.period, t.start, t.locale_id, t.metric_id, u.bucket, u.n
+            select t.histogram, u.bucket, u.n
             from touched as t
             cross join lateral (
                 select h.buckets, h.counts
@@ -35,20 +43,22 @@ begin
             ) as h
             cross join lateral unnest(h.buckets, h.counts) as u (bucket, n)
             union all
-            select s.* from spread as s
+            select p.histogram, b.bucket, b.n
+            from buckets as b
+            inner join parts as p using (variation_id, day, locale_id, metric_id)
         ),
 
         distributions as (
             insert into awf.histograms (variation_id, period, start, locale_id, metric_id, buckets, counts)
-            select
-                s.variation_id, s.period, s.start, s.locale_id, s.metric_id,
-                array_agg(s.bucket order by s.bucket), array_agg(s.n order by s.bucket)
+            select t.variation_id, t.period, t.start, t.locale_id, t.metric_id, g.buckets, g.counts
             from (
-                select c.variation_id, c.period, c.start, c.locale_id, c.metric_id, c.bucket, sum(c.n)::bigint as n
-                from counted as c
-                group by c.variation_id, c.period, c.start, c.locale_id, c.metric_id, c.bucket
-            ) as s
-            group by s.variation_id, s.period, s.start, s.locale_id, s.metric_id
+                select s.histogram, array_agg(s.bucket order by s.bucket) as buckets, array_agg(s.n order by s.bucket) as counts
+                from (
+                    select c.histogram, c.bucket, awf._sum(c.n) as n from counted as c group by c.histogram, c.bucket
+                ) as s
+                group by s.histogram
+            ) as g
+            inner join touched as t using (histogram)
             on conflict (variation_id, period, start, locale_id, metric_id) do update set
                 buckets = excluded.buckets, counts = excluded.counts
         )

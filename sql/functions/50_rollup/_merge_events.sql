@@ -27,24 +27,12 @@ as $$
 declare
     v_events bigint;
 begin
-    -- The condition is made by the callers from numbers and quoted literals.
-    -- @plpgsql_check_options: security_warnings = off
-    -- In one statement all the parts see the same.
-    execute concat_ws(
-        ', ',
-        'with ' || awf._events_part(p_first_day, p_last_day, p_condition),
-        case when 'totals' = any (p_parts) then awf._totals_part() end,
-        case when 'histograms' = any (p_parts) then awf._histograms_part() end,
-        case when p_parts && array['exposures', 'units', 'players'] then awf._cells_part() end,
-        case when 'exposures' = any (p_parts) then awf._exposures_part() end,
-        case when 'units' = any (p_parts) then awf._units_part(p_first_day, p_anew) end,
-        case when 'players' = any (p_parts) then awf._players_part(p_first_day, p_anew) end
-    ) || case
-        when p_parts && array['exposures', 'units', 'players'] then ' select coalesce(sum(c.turns), 0) from cells as c'
-        when 'totals' = any (p_parts) then ' select coalesce(sum(c.n0), 0) from coarse as c'
-        else ' select count(*) from e'
-    end
-    into v_events;
+    begin
+        execute awf._merge_statement(p_first_day, p_last_day, p_condition, p_parts, p_anew, false) into v_events;
+    exception when numeric_value_out_of_range then
+        -- Squares that do not fit into bigints: as numerics, which takes longer.
+        execute awf._merge_statement(p_first_day, p_last_day, p_condition, p_parts, p_anew, true) into v_events;
+    end;
     return v_events;
 end;
 $$;

@@ -21,7 +21,7 @@ begin
         )
         $sql$,
         p_players, awf._unit_sums('%1$s'), awf._unit_sums('%1$s = d.%1$s + excluded.%1$s'),
-        awf._unit_sums('sum(u.%1$s::double precision)::bigint as %1$s'), awf._unit_sums('m.%1$s <> 0', ' or ')
+        awf._unit_sums('awf._sum(u.%1$s) as %1$s'), awf._unit_sums('m.%1$s <> 0', ' or ')
     );
 end;
 $$;

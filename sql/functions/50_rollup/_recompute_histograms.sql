@@ -16,7 +16,7 @@ begin
     -- @plpgsql_check_options: security_warnings = off
     delete from awf.histograms as h where h.period = 'day' and h.start = p_day;
     execute
-        'with ' || awf._events_part(p_day, p_day, awf._rolled_up()) || ', ' || awf._buckets_part()
+        'with ' || awf._events_part(p_day, p_day, awf._rolled_up()) || ', ' || awf._places_part('e') || ', ' || awf._buckets_part()
         || ' insert into awf.histograms (variation_id, period, start, locale_id, metric_id, buckets, counts) '
         'select b.variation_id, ''day'', b.day, b.locale_id, b.metric_id, array_agg(b.bucket order by b.bucket), array_agg(b.n order by b.bucket) '
         'from buckets as b group by b.variation_id, b.day, b.locale_id, b.metric_id';

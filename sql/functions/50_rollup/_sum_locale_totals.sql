@@ -12,11 +12,20 @@ set jit = 'off'
 as $$
 begin
     delete from awf.locale_totals as d where d.period = p_period and d.start = p_start;
-    insert into awf.locale_totals (variation_id, period, start, locale_id, metric_id, n, sum, sum_squares, min, max)
-    select d.variation_id, p_period, p_start, d.locale_id, d.metric_id, sum(d.n)::bigint, sum(d.sum), sum(d.sum_squares), min(d.min), max(d.max)
-    from awf.locale_totals as d
-    where d.period = p_part and d.start >= p_from and d.start < p_before
-    group by d.variation_id, d.locale_id, d.metric_id;
+    insert into awf.locale_totals (variation_id, period, start, locale_id, n, sum, sum_squares, min, max)
+    select
+        m.variation_id, p_period, p_start, m.locale_id, array_agg(m.n order by m.place), array_agg(m.sum order by m.place),
+        array_agg(m.sum_squares order by m.place), array_agg(m.min order by m.place), array_agg(m.max order by m.place)
+    from (
+        select
+            d.variation_id, d.locale_id, u.place, sum(u.n)::bigint as n, sum(u.sum)::bigint as sum, sum(u.sum_squares) as sum_squares,
+            min(u.min) as min, max(u.max) as max
+        from awf.locale_totals as d
+        cross join lateral unnest(d.n, d.sum, d.sum_squares, d.min, d.max) with ordinality as u (n, sum, sum_squares, min, max, place)
+        where d.period = p_part and d.start >= p_from and d.start < p_before
+        group by d.variation_id, d.locale_id, u.place
+    ) as m
+    group by m.variation_id, m.locale_id;
 end;
 $$;
 comment on function awf._sum_locale_totals(text, date, text, date, date) is

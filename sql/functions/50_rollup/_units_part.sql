@@ -1,7 +1,7 @@
 -- The parts of a statement that add events e to the totals of units, or put them in the place of the day's totals.
 -- Called by _merge_events(), behind _cells_part().
 -- Costs nothing; see _moved_part().
-create or replace function awf._units_part(p_day date, p_anew boolean)
+create or replace function awf._units_part(p_day date, p_anew boolean, p_with_exposures boolean, p_wide boolean)
 returns text
 language plpgsql
 stable
@@ -26,9 +26,13 @@ begin
                 'from awf.unit_totals as t where t.day = %L', awf._unit_sums('-t.%1$s'), p_day
             )
             else ''
-        end
+        end,
+        -- Who has totals has an exposure.
+        case when p_with_exposures and not p_anew then 'select n.variation_id, n.unit_id from news as n where n.known_variation_id is null' end,
+        p_wide
     );
 end;
 $$;
-comment on function awf._units_part(date, boolean) is
-'Common table expressions that merge the cells into unit_totals and experiment_moments; with p_anew they replace what the day had there.';
+comment on function awf._units_part(date, boolean, boolean, boolean) is
+'Common table expressions that merge the cells into unit_totals and experiment_moments; with p_anew they replace what the day had there.
+p_with_exposures: _exposures_part() stands before them and tells which units are new. p_wide as in _moved_part().';

@@ -31,20 +31,20 @@ declare
 begin
     return query
     with totals as (
-        select d.variation_id, d.start as day, d.locale_id as locale, null::integer as world, null::integer as dimension, d.metric_id, d.n, d.sum
+        select d.variation_id, d.start as day, d.locale_id as locale, null::integer as world, null::integer as dimension, d.n, d.sum
         from awf._report_periods(p_from, p_to, c_unit) as p
         inner join awf.locale_totals as d on d.period = p.period and d.start >= p.begins and d.start < p.ends
         where c_table = 'locale' and d.variation_id = any (p_variation_ids)
         union all
-        select d.variation_id, d.day, d.locale_id, d.world_id, null, d.metric_id, d.n, d.sum
+        select d.variation_id, d.day, d.locale_id, d.world_id, null, d.n, d.sum
         from awf.daily_totals as d
         where c_table = 'daily' and d.variation_id = any (p_variation_ids) and d.day between c_from and c_to
         union all
-        select d.variation_id, (d.hour at time zone p_zone)::date, d.locale_id, null, null, d.metric_id, d.n, d.sum
+        select d.variation_id, (d.hour at time zone p_zone)::date, d.locale_id, null, null, d.n, d.sum
         from awf.hourly_totals as d
         where c_table = 'hourly' and d.variation_id = any (p_variation_ids) and d.hour >= c_begin and d.hour < c_end
         union all
-        select d.variation_id, d.day, null, null, d.dimension_id, d.metric_id, d.n, d.sum
+        select d.variation_id, d.day, null, null, d.dimension_id, d.n, d.sum
         from awf.dimension_totals as d
         where c_table = 'dimension' and d.kind = c_kind and d.variation_id = any (p_variation_ids) and d.day between c_from and c_to
     ),
@@ -54,16 +54,18 @@ begin
             g.group_id, case when c_unit is not null then date_trunc(c_unit, t.day::timestamp)::date end as first_day,
             case when 'locale' = any (p_by) then t.locale end as locale,
             case when 'world' = any (p_by) then t.world end as world,
-            t.dimension, t.metric_id, sum(t.n)::bigint as n, sum(t.sum) as sum
+            t.dimension, m.place, sum(m.n)::bigint as n, sum(m.sum) as sum
         from totals as t
+        cross join lateral unnest(t.n, t.sum) with ordinality as m (n, sum, place)
         inner join unnest(p_variation_ids, p_groups) as g (variation_id, group_id) on t.variation_id = g.variation_id
+        where m.n > 0
         group by 1, 2, 3, 4, 5, 6
     )
 
     select
         c.group_id, c.first_day, c.locale, c.world,
         case c_kind when 'adventure' then c.dimension end, case c_kind when 'model' then c.dimension end,
-        array_agg(c.metric_id order by c.metric_id), array_agg(c.n order by c.metric_id), array_agg(c.sum order by c.metric_id)
+        array_agg((c.place - 1)::smallint order by c.place), array_agg(c.n order by c.place), array_agg(c.sum order by c.place)
     from cells as c
     group by c.group_id, c.first_day, c.locale, c.world, c.dimension;
 end;

@@ -16,13 +16,13 @@ begin
         'revision', (select c.revision from awf.config_state as c),
         'events', (
             select jsonb_build_object(
-                'rolledUp', coalesce(sum(d.n), 0), 'firstDay', min(d.day), 'lastDay', max(d.day),
-                'unknownNumbers', coalesce(sum(d.n) filter (where w.id is null or l.id is null), 0)
+                'rolledUp', coalesce(sum(d.n[1]), 0), 'firstDay', min(d.day), 'lastDay', max(d.day),
+                'unknownNumbers', coalesce(sum(d.n[1]) filter (where w.id is null or l.id is null), 0)
             )
             from awf.daily_totals as d
             left join awf.dimensions as w on d.world_id = w.id and w.kind = 'world'
             left join awf.dimensions as l on d.locale_id = l.id and l.kind = 'locale'
-            where d.variation_id = 0 and d.metric_id = 0
+            where d.variation_id = 0
         ),
         'lastEventAt', awf._last_event_at(),
         'eventsPerMinute', awf._events_per_minute(5),

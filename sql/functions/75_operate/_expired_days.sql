@@ -37,9 +37,9 @@ begin
     select
         j.day, j.relation::text, j.attached, pg_total_relation_size(j.relation),
         (
-            select coalesce(sum(t.n), 0)::bigint
+            select coalesce(sum(t.n[1]), 0)::bigint
             from awf.daily_totals as t
-            where t.variation_id = 0 and t.day = j.day and t.metric_id = 0
+            where t.variation_id = 0 and t.day = j.day
         ),
         case
             when j.reason is not null then j.reason

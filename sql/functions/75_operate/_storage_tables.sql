@@ -27,9 +27,9 @@ begin
             s.*,
             -- A closed day was counted by the rollups; what VACUUM knows is an estimate.
             coalesce((
-                select sum(t.n)::bigint
+                select sum(t.n[1])::bigint
                 from awf.daily_totals as t
-                where t.variation_id = 0 and t.day = s.day and t.metric_id = 0
+                where t.variation_id = 0 and t.day = s.day
             ), s.rows) as events
         from sizes as s
         where s.day is not null
