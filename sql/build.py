@@ -33,7 +33,9 @@ GUARD = '\\echo Use "CREATE EXTENSION awf" to load this file. \\quit\n'
 
 # Comments, quoted text and dollar-quoted bodies: whatever stands in them defines nothing.
 QUOTED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|(\$(?:[a-z_]\w*)?\$).*?\1", re.DOTALL | re.IGNORECASE)
-DEFINES = re.compile(r"\bcreate\s+(or\s+replace\s+)?(?:function|procedure|aggregate)\s+([\w.]+)", re.IGNORECASE)
+DEFINES = re.compile(
+    r"\bcreate\s+(or\s+replace\s+)?(?:function|procedure|aggregate)\s+([\w.]+)", re.IGNORECASE
+)
 STEP_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 

@@ -221,6 +221,31 @@ def test_a_refresh_takes_days_far_apart_and_batches_far_behind(server: servers.S
     server.drop_database("t_far_apart")
 
 
+def test_a_shared_session_of_which_no_event_is_left_is_no_unit(server: servers.Server) -> None:
+    server.create_database("t_shared", servers.TEMPLATE)
+    with psycopg.connect(server.dsn_of("t_shared"), autocommit=True) as keeper, keeper.cursor() as cursor:
+        cursor.execute("select awf.start_experiment('awf-default-test')")
+        # Session s-0: first one player, then the other; and s-3, the second one's own.
+        turns = [turn(0, number) for number in (0, 3, 5)]
+        cursor.execute("select awf.record_turns(%s)", [Jsonb(turns)])
+        cursor.execute("select awf.refresh_rollups()")
+        cursor.execute("drop table awf.turn_events_20170101")
+        cursor.execute("select awf.forget_player(%s)", [turns[0]["player_hash"]])
+        units = "select unit_id from awf.{} order by 1"
+        kept = [cursor.execute(units.format(table)).fetchall() for table in ("exposures", "unit_totals")]
+        assert kept == [[("s-3",)]] * 2
+        # It comes back with the next turn, and with that one alone.
+        cursor.execute("select awf.record_turn(%s)", [Jsonb(turn(1, 5))])
+        cursor.execute("select awf.refresh_rollups()")
+        cursor.execute("select unit_id, sum(turns)::integer from awf.unit_totals group by 1 order by 1")
+        assert cursor.fetchall() == [("s-0", 1), ("s-3", 1)]
+        cursor.execute(
+            "select sum(units)::integer, sum(sum_d) from awf.experiment_moments where metric_id = 0"
+        )
+        assert cursor.fetchall() == [(2, 2)]
+    server.drop_database("t_shared")
+
+
 def turn(place: int, number: int) -> dict[str, Any]:
     """A turn of the day at that place, of one of five sessions that go on for ever."""
     return {

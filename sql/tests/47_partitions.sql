@@ -533,7 +533,7 @@ select matches(
         select r.detail from report as r
         where r.kind = 'autovacuum' and r.name = 'daily_totals'
     ),
-    '^fillfactor=80, autovacuum_vacuum_scale_factor=0.02', 'which are shown'
+    '^fillfactor=70, autovacuum_vacuum_scale_factor=0.05', 'which are shown'
 );
 select is(
     (

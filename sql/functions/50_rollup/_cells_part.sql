@@ -1,7 +1,7 @@
 -- The parts of a statement that add up events e as finely as whatever is kept of them needs it.
 -- Called by _merge_events().
 -- Costs one hash aggregate over the events; what reads the cells has some ten times fewer rows, as many as sessions have turns.
-create or replace function awf._cells_part(p_for_totals boolean, p_wide boolean)
+create or replace function awf._cells_part(p_for_totals boolean, p_careful boolean)
 returns text
 language plpgsql
 stable
@@ -37,7 +37,7 @@ begin
                 || awf._each_metric(
                     format(
                         'min(e.%%1$s) as %%1$s_min, max(e.%%1$s) as %%1$s_max, %s(e.%%1$s::bigint * e.%%1$s) as %%1$s_squares',
-                        case when p_wide then 'sum' else 'awf._sum' end
+                        case when p_careful then 'sum' else 'awf._sum' end
                     )
                 )
             else ''
@@ -51,5 +51,5 @@ end;
 $$;
 comment on function awf._cells_part(boolean, boolean) is
 'Common table expressions cells (totals of the events e by day, list of assignments, session, player, world and locale; for totals by
-adventure, model and hour too, with minimum, maximum and sum of squares, numeric when p_wide), places, and lists (the variations of
+adventure, model and hour too, with minimum, maximum and sum of squares, numeric when p_careful), places, and lists (the variations of
 each list, where their experiment stands).';

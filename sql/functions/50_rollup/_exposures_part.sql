@@ -20,11 +20,12 @@ begin
             from (
                 select
                     l.experiment_id, l.phase, l.variation_id, l.hash_basis, c.first_ts,
-                    case l.hash_basis when 'player' then encode(c.player_hash, 'hex') else c.session_id end as unit_id
+                    case l.hash_basis when 'player' then encode(c.player_hash, 'hex') else c.session_id end collate "C" as unit_id
                 from cells as c
                 inner join lists as l on c.assignments = l.assignments
             ) as s
             group by s.experiment_id, s.phase, s.variation_id, s.hash_basis, s.unit_id
+            order by s.unit_id
         ),
 
         -- Most units are known, and these events are later ones: nothing is to be done for them.
@@ -40,8 +41,9 @@ begin
             where x.variation_id is distinct from s.variation_id or s.first_ts <= x.first_ts
         ),
 
+        -- Sorted by the unit first: most others of the columns are the same in all rows.
         firsts as materialized (
-            select distinct on (n.experiment_id, n.unit_id, n.phase, n.variation_id)
+            select distinct on (n.unit_id, n.experiment_id, n.phase, n.variation_id)
                 n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id as event_id, e.player_hash, e.locale_id, e.attributes,
                 n.known_variation_id, n.known_ts, n.known_event_id, n.known_player
             -- Hashed by the time alone, which is quick and tells most events apart; with a limit they are thought to be few, and hashed.
@@ -50,17 +52,17 @@ begin
                 case n.hash_basis when 'player' then encode(e.player_hash, 'hex') else e.session_id end = n.unit_id
                 and n.variation_id = any (e.assignments)
             ) is true
-            order by n.experiment_id, n.unit_id, n.phase, n.variation_id, e.ts, e.id
+            order by n.unit_id, n.experiment_id, n.phase, n.variation_id, e.ts, e.id
         ),
 
         crossed as (
-            select distinct on (u.experiment_id, u.unit_id, u.phase)
+            select distinct on (u.unit_id, u.experiment_id, u.phase)
                 u.experiment_id, u.unit_id, u.phase, u.known_variation_id as variation_id, u.known_ts as first_ts,
                 u.known_event_id as event_id, u.known_player as player_hash
             from (
                 select
                     f.*,
-                    lag(f.variation_id) over (partition by f.experiment_id, f.unit_id, f.phase order by f.variation_id) as another_variation_id
+                    lag(f.variation_id) over (partition by f.unit_id, f.experiment_id, f.phase order by f.variation_id) as another_variation_id
                 from firsts as f
             ) as u
             where u.another_variation_id is not null or u.known_variation_id <> u.variation_id
@@ -71,12 +73,12 @@ begin
                         where c.experiment_id = u.experiment_id and c.unit_id = u.unit_id and c.phase = u.phase
                     )
                 )
-            order by u.experiment_id, u.unit_id, u.phase
+            order by u.unit_id, u.experiment_id, u.phase
         ),
 
         crossings as (
             insert into awf.crossovers as c (experiment_id, unit_id, phase, variation_id, first_ts, event_id, player_hash)
-            select distinct on (s.experiment_id, s.unit_id, s.phase, s.variation_id) s.*
+            select distinct on (s.unit_id, s.experiment_id, s.phase, s.variation_id) s.*
             from (
                 select w.* from crossed as w where w.variation_id is not null
                 union all
@@ -84,18 +86,18 @@ begin
                 from firsts as f
                 inner join crossed as w using (experiment_id, unit_id, phase)
             ) as s
-            order by s.experiment_id, s.unit_id, s.phase, s.variation_id, s.first_ts, s.event_id
+            order by s.unit_id, s.experiment_id, s.phase, s.variation_id, s.first_ts, s.event_id
             on conflict (experiment_id, unit_id, phase, variation_id) do update set
                 first_ts = excluded.first_ts, event_id = excluded.event_id, player_hash = excluded.player_hash
             where (excluded.first_ts, excluded.event_id) < (c.first_ts, c.event_id)
         ),
 
         earliest as materialized (
-            select distinct on (o.experiment_id, o.unit_id, o.phase)
+            select distinct on (o.unit_id, o.experiment_id, o.phase)
                 o.experiment_id, o.unit_id, o.phase, o.variation_id, o.locale_id, o.ts as first_ts, o.event_id, o.player_hash,
                 awf._allowed_attributes(o.attributes, %L) as attributes, o.known_variation_id is null as is_new
             from firsts as o
-            order by o.experiment_id, o.unit_id, o.phase, o.ts, o.event_id, o.variation_id
+            order by o.unit_id, o.experiment_id, o.phase, o.ts, o.event_id, o.variation_id
         ),
 
         -- Nobody else adds exposures meanwhile, and it is quicker not to ask for conflicts.

@@ -27,10 +27,11 @@ as $$
 declare
     v_events bigint;
 begin
+    -- @plpgsql_check_options: security_warnings = off
     begin
         execute awf._merge_statement(p_first_day, p_last_day, p_condition, p_parts, p_anew, false) into v_events;
-    exception when numeric_value_out_of_range then
-        -- Squares that do not fit into bigints: as numerics, which takes longer.
+    exception when numeric_value_out_of_range or unique_violation then
+        -- Squares that do not fit into bigints, or units that have totals though somebody took their exposures away.
         execute awf._merge_statement(p_first_day, p_last_day, p_condition, p_parts, p_anew, true) into v_events;
     end;
     return v_events;

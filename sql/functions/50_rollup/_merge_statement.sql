@@ -2,7 +2,7 @@
 -- Called by _merge_events().
 -- Costs nothing.
 create or replace function awf._merge_statement(
-    p_first_day date, p_last_day date, p_condition text, p_parts text[], p_anew boolean, p_wide boolean
+    p_first_day date, p_last_day date, p_condition text, p_parts text[], p_anew boolean, p_careful boolean
 )
 returns text
 language plpgsql
@@ -16,14 +16,15 @@ begin
     return concat_ws(
         ', ',
         'with ' || awf._events_part(p_first_day, p_last_day, p_condition),
-        awf._cells_part('totals' = any (p_parts), p_wide),
+        awf._cells_part('totals' = any (p_parts), p_careful),
         case when 'totals' = any (p_parts) then awf._totals_part() end,
         case when 'histograms' = any (p_parts) then awf._histograms_part() end,
         case when 'exposures' = any (p_parts) then awf._exposures_part() end,
-        case when 'units' = any (p_parts) then awf._units_part(p_first_day, p_anew, 'exposures' = any (p_parts), p_wide) end,
+        case when 'units' = any (p_parts) then awf._units_part(p_first_day, p_anew, 'exposures' = any (p_parts), p_careful) end,
         case when 'players' = any (p_parts) then awf._players_part(p_first_day, p_anew) end
     ) || ' select coalesce(sum(c.turns), 0) from cells as c';
 end;
 $$;
 comment on function awf._merge_statement(date, date, text, text[], boolean, boolean) is
-'The SQL of _merge_events(); with p_wide squares and products are numerics throughout.';
+'The SQL of _merge_events(); with p_careful squares are numerics throughout, and units without an exposure may
+have totals.';

@@ -17,6 +17,7 @@ begin
             select m.*
             from (select u.player_hash, u.day, %4$s from (%1$s) as u group by u.player_hash, u.day) as m
             where %5$s
+            order by m.player_hash, m.day
             on conflict (player_hash, day) do update set %3$s
         )
         $sql$,

@@ -44,8 +44,17 @@ begin
             from awf.crossovers as o
             where o.experiment_id = c.experiment_id and o.unit_id = c.unit_id and o.phase = c.phase and o.variation_id <> c.variation_id
         );
+        -- What no stored event shows any more, as the others' turns are archived, is no unit: who has totals has an exposure.
+        perform awf._subtract_units(
+            format(
+                't.unit_id = any (%L) and not exists (select from awf.exposures as x inner join awf.variation_ids as v '
+                'on x.experiment_id = v.experiment_id and x.phase = v.phase where v.id = t.variation_id and x.unit_id = t.unit_id)',
+                v_sessions
+            )
+        );
     end if;
 end;
 $$;
 comment on function awf._erase_exposures(bytea[], bigint) is
-'Erases the players'' exposures and crossovers, derives those of shared sessions anew, and counts them in erasures from p_first_id on.';
+'Erases the players'' exposures and crossovers, derives those of shared sessions anew, and counts them in erasures from p_first_id on. A
+shared session of which no stored event is left is no unit any more.';

@@ -13,26 +13,17 @@ as $$
 begin
     -- @plpgsql_check_options: security_warnings = off
     perform awf._move_history(p_hashes, '{}', '-infinity', -1);
-    execute concat(
-        'with ',
-        awf._moved_part(
-            format(
-                'select t.variation_id, t.unit_id, t.day, t.world_id, t.locale_id, t.player_hash, %s '
-                'from awf.unit_totals as t where t.player_hash = any (%L)', awf._unit_sums('-t.%1$s as %1$s'), p_hashes
-            )
-        ),
-        ', ',
+    execute format(
+        'with %s select',
         awf._moved_players_part(
             format(
                 'select t.player_hash, t.day, %s from awf.player_days as t where t.player_hash = any (%L)',
                 awf._unit_sums('-t.%1$s as %1$s'), p_hashes
             )
-        ),
-        ' select'
+        )
     );
-    delete from awf.unit_totals as t where t.player_hash = any (p_hashes);
     delete from awf.player_days as d where d.player_hash = any (p_hashes);
-    perform awf._drop_empty_moments();
+    perform awf._subtract_units(format('t.player_hash = any (%L)', p_hashes));
 end;
 $$;
 comment on function awf._erase_units(bytea[]) is 'Erases the players'' rows of unit_totals and player_days and moves the moments along.';
