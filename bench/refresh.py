@@ -104,12 +104,10 @@ def main() -> int:
                 bench.grow(int(millions * 1e6))
                 for name, bring in ways.items():
                     measured = [bench.cost(bring, arguments.new) for _ in range(arguments.rounds)]
-                    costs[name].append(min(measured))
-                    print(
-                        f"| {millions:g} M | {name} | {costs[name][-1]:.2f} | {statistics.median(measured):.2f} |"
-                        f" {1e6 / costs[name][-1]:,.0f} |",
-                        flush=True,
-                    )
+                    fastest, median = min(measured), statistics.median(measured)
+                    costs[name].append(fastest)
+                    figures = f"{fastest:.2f} | {median:.2f} | {1e6 / fastest:,.0f}"
+                    print(f"| {millions:g} M | {name} | {figures} |", flush=True)
             print("\n| part | microseconds an event |\n|---|---|")
             for name, cost in bench.parts(arguments.new).items():
                 print(f"| {name} | {cost:.2f} |")

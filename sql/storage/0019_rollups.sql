@@ -57,7 +57,9 @@ from (
 ) as c
 cross join awf.metrics as m
 left join awf.daily_totals_by_metric as d
-    on c.variation_id = d.variation_id and c.day = d.day and c.world_id = d.world_id and c.locale_id = d.locale_id and m.id = d.metric_id
+    on
+        c.variation_id = d.variation_id and c.day = d.day and c.world_id = d.world_id and c.locale_id = d.locale_id
+        and m.id = d.metric_id
 group by c.variation_id, c.day, c.world_id, c.locale_id;
 -- The view over it is made anew behind the steps; until then it keeps its columns, for other views that read it.
 do $view$

@@ -425,7 +425,11 @@ as $$
     inner join pg_type as t on t.oid = a.atttypid
     where c.relnamespace = 'awf'::regnamespace and c.relkind in ('r', 'p', 'v') and t.typnamespace <> 'pg_catalog'::regnamespace
 $$;
-select is_empty('select pg_temp.special_types()', 'there are no types, enums, domains or aggregates of our own but _sum, which refreshes alone call');
+select
+    is_empty(
+        'select pg_temp.special_types()',
+        'there are no types, enums, domains or aggregates of our own but _sum, which refreshes alone call'
+    );
 select is(pg_temp.found('special_types', v.statement), v.found, 'the rule finds: ' || v.found)
 from (
     values
