@@ -36,7 +36,7 @@ begin
             from cells as c
             group by grouping sets (
                 (c.day, c.assignments, c.world_id, c.locale_id), (c.day, c.assignments, c.adventure_id), (c.day, c.assignments, c.model_id),
-                (c.assignments, c.locale_id, c.hour), (c.day, c.assignments, c.locale_id)
+                (c.assignments, c.locale_id, c.hour)
             )
         ),
 
@@ -84,7 +84,7 @@ begin
                 cross join lateral (
                     values ('day', t.day), ('month', date_trunc('month', t.day)::date), ('run', '-infinity'::date)
                 ) as p (period, start)
-                where t.day is not null and t.locale_id is not null and t.world_id is null
+                where t.world_id is not null
                 group by t.variation_id, p.period, p.start, t.locale_id
             ) as t
             on conflict (variation_id, period, start, locale_id) do update set %5$s
