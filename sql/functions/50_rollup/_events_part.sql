@@ -1,6 +1,6 @@
 -- The events of some days that a condition selects, as the first part of a statement whose other parts read them.
 -- Called by whatever adds events to the rollups.
--- Costs nothing. Each part that reads e scans the events for itself, with the columns that it needs: keeping them costs more.
+-- Costs nothing. What reads e scans the events for itself, with the columns that it needs: keeping them costs more.
 create or replace function awf._events_part(p_first_day date, p_last_day date, p_condition text)
 returns text
 language plpgsql

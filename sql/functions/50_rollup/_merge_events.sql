@@ -1,6 +1,6 @@
 -- Adds the events of some days that a condition selects to the rollups, to all of them or to parts.
 -- Called by _merge_with_history(), _recompute_totals() and _erase_exposures().
--- Costs a scan of the events for each part and what the parts cost; locks the rows that change.
+-- Costs up to three scans of the events and what the parts cost; locks the rows that change.
 create or replace function awf._merge_events(
     p_first_day date,
     p_last_day date,
