@@ -48,7 +48,7 @@ class Bench(History):
             self.add(day, events // DAYS, known=True)
 
     def behind_a_checkpoint(self, events: int) -> None:
-        self.add(DAYS - 1, events)
+        self.current_day(events)
         self.connection.execute("checkpoint")
 
     def cost(self, bring: Callable[[int], None], events: int) -> float:

@@ -56,10 +56,6 @@ insert into awf.settings (name, value, type, max_value, description) values
 ('archive_required', 'false', 'boolean', null, 'Drop only days whose events are archived.'),
 ('rejected_keep_days', null, 'number', 36500, 'Days for which rejected events are kept; not set: for good.');
 
--- A cell of the totals changes with every refresh of its day: room in the page lets it stay there (HOT).
-alter table awf.daily_totals set (
-    fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000
-);
 alter table awf.exposures set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 -- A row changes when it is rolled up, which its partial index shows, and is deleted in the end.
 alter table awf.ingest_log set (

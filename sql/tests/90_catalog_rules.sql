@@ -120,7 +120,7 @@ language sql
 as $$
     select p.proname
     from functions as p
-    where p.prokind = 'f' and (p.prosecdef or p.prosqlbody is null)
+    where p.prokind <> 'a' and (p.prosecdef or p.prosqlbody is null)
         and not coalesce(p.proconfig, '{}') @> array['search_path=pg_catalog, pg_temp']
 $$;
 select is_empty(

@@ -43,7 +43,7 @@ begin
         buckets as materialized (
             select
                 v.variation_id, (p.day_at at time zone 'UTC')::date as day, p.locale_id, m.metric_id,
-                (m.key - p.first_key)::smallint as bucket, sum(c.n)::bigint as n
+                (m.key - p.first_key)::smallint as bucket, awf._sum(c.n) as n
             from counted_buckets as c
             cross join lateral (values %3$s) as m (metric_id, key, others)
             inner join places as p on m.key / 4096 = p.first_key / 4096

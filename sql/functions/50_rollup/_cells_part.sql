@@ -9,6 +9,18 @@ parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    c_keys constant text := 'e.day_at, e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id'
+        || case when p_for_totals then ', e.adventure_id, e.model_id, hour' else '' end;
+    c_sums constant text := awf._each_metric('count(e.%1$s) as %1$s_count, coalesce(sum(e.%1$s), 0) as %1$s_sum');
+    c_for_totals constant text := ', e.adventure_id, coalesce(e.model_id, 0) as model_id, '
+        'date_bin(''1 hour'', e.ts, ''2000-01-01 00:00:00+00'') as hour, '
+        || awf._each_metric(
+            replace(
+                'min(e.%1$s) as %1$s_min, max(e.%1$s) as %1$s_max, {sum}(e.%1$s::bigint * e.%1$s) as %1$s_squares',
+                '{sum}', case when p_careful then 'sum' else 'awf._sum' end
+            )
+        );
 begin
     -- Turns of a session differ in few of the keys, so one grouping with all of them is quicker than one for totals and one for units.
     -- Each list of assignments is spread over its variations once; there are few lists.
@@ -16,10 +28,10 @@ begin
         $sql$
         cells as materialized (
             select
-                e.day_at, (e.day_at at time zone 'UTC')::date as day, e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id, min(e.ts) as first_ts,
-                count(*) as turns, count(*) filter (where e.failed) as failed_turns, %1$s
+                e.day_at, (e.day_at at time zone 'UTC')::date as day, e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id,
+                min(e.ts) as first_ts, count(*) as turns, count(*) filter (where e.failed) as failed_turns, %1$s
             from e
-            group by e.day_at, e.assignments, e.session_id, e.player_hash, e.world_id, e.locale_id %2$s
+            group by %2$s
         ),
 
         %3$s,
@@ -31,21 +43,7 @@ begin
             inner join awf.experiments as p on p.id = i.experiment_id
         )
         $sql$,
-        awf._each_metric('count(e.%1$s) as %1$s_count, coalesce(sum(e.%1$s), 0) as %1$s_sum') || case
-            when p_for_totals then ', e.adventure_id, coalesce(e.model_id, 0) as model_id, '
-                || 'date_bin(''1 hour'', e.ts, ''2000-01-01 00:00:00+00'') as hour, '
-                || awf._each_metric(
-                    format(
-                        'min(e.%%1$s) as %%1$s_min, max(e.%%1$s) as %%1$s_max, %s(e.%%1$s::bigint * e.%%1$s) as %%1$s_squares',
-                        case when p_careful then 'sum' else 'awf._sum' end
-                    )
-                )
-            else ''
-        end,
-        case
-            when p_for_totals then ', e.adventure_id, coalesce(e.model_id, 0), date_bin(''1 hour'', e.ts, ''2000-01-01 00:00:00+00'')' else ''
-        end,
-        awf._places_part('cells')
+        c_sums || case when p_for_totals then c_for_totals else '' end, c_keys, awf._places_part('cells')
     );
 end;
 $$;

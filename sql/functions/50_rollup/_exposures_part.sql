@@ -25,7 +25,7 @@ begin
                 inner join lists as l on c.assignments = l.assignments
             ) as s
             group by s.experiment_id, s.phase, s.variation_id, s.hash_basis, s.unit_id
-            order by s.unit_id
+            order by s.unit_id -- as the index that is asked next
         ),
 
         -- Most units are known, and these events are later ones: nothing is to be done for them.

@@ -12,23 +12,18 @@ as $$
 begin
     return awf._buckets_part() || $sql$,
         -- A histogram goes by its number until the end, which is quicker than by its five columns.
-        touched as materialized (
-            select t.*, row_number() over () as histogram
-            from (
-                select distinct b.variation_id, p.period, p.start, b.locale_id, b.metric_id
-                from (select distinct c.variation_id, c.day, c.locale_id, c.metric_id from buckets as c) as b
-                cross join lateral (
-                    values ('day', b.day), ('month', date_trunc('month', b.day)::date), ('run', '-infinity'::date)
-                ) as p (period, start)
-            ) as t
+        parts as materialized (
+            select
+                d.variation_id, d.day, d.locale_id, d.metric_id, p.period, p.start,
+                dense_rank() over (order by d.variation_id, p.period, p.start, d.locale_id, d.metric_id) as histogram
+            from (select distinct b.variation_id, b.day, b.locale_id, b.metric_id from buckets as b) as d
+            cross join lateral (
+                values ('day', d.day), ('month', date_trunc('month', d.day)::date), ('run', '-infinity'::date)
+            ) as p (period, start)
         ),
 
-        parts as materialized (
-            select d.variation_id, d.day, d.locale_id, d.metric_id, t.histogram
-            from (select distinct c.variation_id, c.day, c.locale_id, c.metric_id from buckets as c) as d
-            inner join touched as t
-                on d.variation_id = t.variation_id and d.locale_id = t.locale_id and d.metric_id = t.metric_id
-                    and t.start = case t.period when 'day' then d.day when 'month' then date_trunc('month', d.day)::date else '-infinity' end
+        touched as materialized (
+            select distinct p.histogram, p.variation_id, p.period, p.start, p.locale_id, p.metric_id from parts as p
         ),
 
         counted as (

@@ -27,6 +27,7 @@ as $$
 declare
     v_events bigint;
 begin
+    -- The condition is made by the callers from numbers and quoted literals.
     -- @plpgsql_check_options: security_warnings = off
     begin
         execute awf._merge_statement(p_first_day, p_last_day, p_condition, p_parts, p_anew, false) into v_events;

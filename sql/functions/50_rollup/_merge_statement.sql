@@ -11,6 +11,8 @@ parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    c_newcomers_known constant boolean := 'exposures' = any (p_parts) and not p_anew and not p_careful;
 begin
     -- In one statement all the parts see the same.
     return concat_ws(
@@ -20,11 +22,10 @@ begin
         case when 'totals' = any (p_parts) then awf._totals_part() end,
         case when 'histograms' = any (p_parts) then awf._histograms_part() end,
         case when 'exposures' = any (p_parts) then awf._exposures_part() end,
-        case when 'units' = any (p_parts) then awf._units_part(p_first_day, p_anew, 'exposures' = any (p_parts), p_careful) end,
+        case when 'units' = any (p_parts) then awf._units_part(p_first_day, p_anew, c_newcomers_known) end,
         case when 'players' = any (p_parts) then awf._players_part(p_first_day, p_anew) end
     ) || ' select coalesce(sum(c.turns), 0) from cells as c';
 end;
 $$;
 comment on function awf._merge_statement(date, date, text, text[], boolean, boolean) is
-'The SQL of _merge_events(); with p_careful squares are numerics throughout, and units without an exposure may
-have totals.';
+'The SQL of _merge_events(); with p_careful squares are numerics, and units without an exposure may have totals.';

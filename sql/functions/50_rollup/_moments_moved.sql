@@ -11,12 +11,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- What is new has old_d = old_m = 0.
-    c_columns constant text := case
+    c_columns constant text := 'sum(c.{d}) as d_{n}, sum(c.{m}) as m_{n}, ' || case
         when p_are_new then
-            'count(*) filter (where c.{d} > 0)::numeric as units_{n}, sum(c.{d}) as d_{n}, sum(c.{m}) as m_{n}, '
-            'sum(c.{d}::{t} * c.{d}) as dd_{n}, sum(c.{d}::{t} * c.{m}) as dm_{n}, sum(c.{m}::{t} * c.{m}) as mm_{n}'
+            'count(*) filter (where c.{d} > 0)::numeric as units_{n}, sum(c.{d}::{t} * c.{d}) as dd_{n}, sum(c.{d}::{t} * c.{m}) as dm_{n}, sum(c.{m}::{t} * c.{m}) as mm_{n}'
         else
-            'sum((c.old_{d} + c.{d} > 0)::integer - (c.old_{d} > 0)::integer)::numeric as units_{n}, sum(c.{d}) as d_{n}, sum(c.{m}) as m_{n}, '
+            'sum((c.old_{d} + c.{d} > 0)::integer - (c.old_{d} > 0)::integer)::numeric as units_{n}, '
             'sum(c.{d}::{t} * (2 * c.old_{d} + c.{d})) as dd_{n}, '
             'sum(c.old_{d}::{t} * c.{m} + c.{d}::{t} * (c.old_{m} + c.{m})) as dm_{n}, '
             'sum(c.{m}::{t} * (2 * c.old_{m} + c.{m})) as mm_{n}'

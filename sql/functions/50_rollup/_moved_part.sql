@@ -1,7 +1,7 @@
 -- The parts of a statement that add rows to the totals of units, or take them away, and move the moments along.
 -- Called by _units_part() and _erase_units().
 -- Costs two index lookups a unit, one where it is new; the moments follow from the changed units alone.
-create or replace function awf._moved_part(p_units text, p_newcomers text default null, p_careful boolean default true)
+create or replace function awf._moved_part(p_units text, p_newcomers text default null)
 returns text
 language plpgsql
 stable
@@ -27,7 +27,7 @@ begin
             left join (%3$s) as n on g.variation_id = n.variation_id and g.unit_id = n.unit_id
         ),
 
-        -- Where there can be no conflict it is quicker not to ask for one.
+        -- Where there can be no conflict it is quicker not to ask for one, and in the order of the index pages are met but once.
         new_units as (
             insert into awf.unit_totals (%4$s) select %4$s from moved as m where m.is_new order by m.variation_id, m.unit_id
         ),
@@ -44,13 +44,14 @@ begin
 
         changed as materialized (
             select a.*, o.*, %8$s as is_small
-            from (select k.* from added as k where not k.is_new offset 0) as a
+            from added as a
             cross join lateral (
                 select %7$s
                 from (
                     select u.* from awf.unit_totals as u where u.variation_id = a.variation_id and u.unit_id = a.unit_id offset 0
                 ) as u
             ) as o
+            where not a.is_new
         ),
 
         -- Most products fit into bigints, which are quick; the others are taken as numerics.
@@ -76,14 +77,13 @@ begin
         $sql$,
         p_units, c_sums, c_newcomers, c_columns, awf._unit_sums('%1$s = d.%1$s + excluded.%1$s'), awf._unit_sums('m.%1$s <> 0', ' or '),
         awf._unit_sums('coalesce(awf._sum(u.%1$s), 0) as old_%1$s'), awf._unit_sums('o.old_%1$s + abs(a.%1$s) < 1000000000', ' and '),
-        awf._all_moments_moved(case when p_careful then 'numeric' else 'bigint' end, true),
-        awf._all_moments_moved('bigint', false), awf._all_moments_moved('numeric', false),
+        awf._all_moments_moved('bigint', true), awf._all_moments_moved('bigint', false), awf._all_moments_moved('numeric', false),
         '(0, w.units_0, w.d_0, w.m_0, w.dd_0, w.dm_0, w.mm_0), '
         || awf._each_metric('(%2$s, w.units_%2$s, w.d_%2$s, w.m_%2$s, w.dd_%2$s, w.dm_%2$s, w.mm_%2$s)')
     );
 end;
 $$;
-comment on function awf._moved_part(text, text, boolean) is
+comment on function awf._moved_part(text, text) is
 'Common table expressions that merge the query p_units into unit_totals (columns as there, with what is to be added), and the change of the
-units'' sums into experiment_moments. The query p_newcomers names units (variation_id, unit_id) that have no totals yet; their products are
-numerics when p_careful, and have to fit into bigints if not.';
+units'' sums into experiment_moments. The query p_newcomers names units (variation_id, unit_id) that have no totals yet, and whose
+products have to fit into bigints.';

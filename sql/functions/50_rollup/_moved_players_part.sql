@@ -10,6 +10,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- In the order of the index, so that its pages are met but once.
     return format(
         $sql$
         players as (

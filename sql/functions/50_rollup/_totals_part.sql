@@ -23,7 +23,7 @@ declare
         format('array[(t.s0 = t.n0)::integer, %s]::bigint[]', awf._each_metric('t.a%2$s')),
         format('array[(t.s0 > 0)::integer, %s]::bigint[]', awf._each_metric('t.z%2$s'))
     );
-    c_merge constant text := awf._merged_lists('d', 'excluded');
+    c_merge constant text := awf._merged_lists();
 begin
     -- The cells by each grain, and only what is left is spread over its variations (0: every turn once; a number that no variation
     -- has counts for none). What a grain does not ask for is NULL.

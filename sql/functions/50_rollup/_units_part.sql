@@ -1,7 +1,7 @@
 -- The parts of a statement that add events e to the totals of units, or put them in the place of the day's totals.
 -- Called by _merge_events(), behind _cells_part().
 -- Costs nothing; see _moved_part().
-create or replace function awf._units_part(p_day date, p_anew boolean, p_with_exposures boolean, p_careful boolean)
+create or replace function awf._units_part(p_day date, p_anew boolean, p_newcomers_known boolean)
 returns text
 language plpgsql
 stable
@@ -28,11 +28,10 @@ begin
             else ''
         end,
         -- Who has totals has an exposure.
-        case when p_with_exposures and not p_anew and not p_careful then 'select n.variation_id, n.unit_id from news as n where n.known_variation_id is null' end,
-        p_careful
+        case when p_newcomers_known then 'select n.variation_id, n.unit_id from news as n where n.known_variation_id is null' end
     );
 end;
 $$;
-comment on function awf._units_part(date, boolean, boolean, boolean) is
+comment on function awf._units_part(date, boolean, boolean) is
 'Common table expressions that merge the cells into unit_totals and experiment_moments; with p_anew they replace what the day had there.
-p_with_exposures: _exposures_part() stands before them and tells which units are new. p_careful: it is not taken for granted that a unit without an exposure has no totals, and products are numerics.';
+p_newcomers_known: _exposures_part() stands before them, and who has no exposure has no totals.';
