@@ -16,7 +16,7 @@ DAYS = 30
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 TURNS = 10
 BATCH = 500
-SETTINGS = {"max_wal_size": "16GB", "shared_buffers": "4GB", "maintenance_work_mem": "512MB"}
+SETTINGS = {"max_wal_size": "16GB", "shared_buffers": "6GB", "maintenance_work_mem": "512MB"}
 KEY = "awf-default-test"
 
 # Event number n of a day, turn t of session s. Arithmetic, with a little chance in the measured values.

@@ -7,6 +7,9 @@ where name in ('turnLatencyMs', 'modelLatencyMs', 'bundleMs', 'bundleTokens', 'o
 
 alter table awf.exposures alter column unit_id type text collate "C";
 alter table awf.crossovers alter column unit_id type text collate "C";
+-- Exposures are stored in the order of their time, nearly; a tree for it costs each new unit as much as the primary key does.
+drop index awf.exposures_variation;
+create index exposures_first_ts on awf.exposures using brin (first_ts) with (pages_per_range = 16, autosummarize = on);
 
 -- A row for each cell, with a list for each sum, in place of a row for each metric: a refresh changes a twelfth of the rows.
 alter table awf.daily_totals rename to daily_totals_by_metric;
