@@ -16,6 +16,7 @@ DAYS = 30
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 TURNS = 10
 BATCH = 500
+# A quarter of 24 GB of memory for the buffers, as the manual of PostgreSQL recommends.
 SETTINGS = {"max_wal_size": "16GB", "shared_buffers": "6GB", "maintenance_work_mem": "512MB"}
 KEY = "awf-default-test"
 

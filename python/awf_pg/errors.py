@@ -228,7 +228,7 @@ class PermissionDenied(AwfError, code="WF903", status=403):
     """The database role lacks a right."""
 
 
-_START_HINT = "check that the server runs and that the DSN (AWF_DATABASE_URL or --dsn) names it"
+_START_HINT = "check that the server runs, and host, user and database of the DSN (AWF_DATABASE_URL or --dsn)"
 _INSTALL_HINT = "install or upgrade the SQL core with: awf-pg install"
 _GRANT_HINT = "an administrator can grant it with: SELECT awf.grant_usage(role, kind)"
 

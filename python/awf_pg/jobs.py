@@ -150,6 +150,8 @@ class Runner:
             retry_error_callback=lambda _: None,
         )
         attempts(self.round)
+        if attempts.statistics["attempt_number"] > 1 and not self._bell.rung:
+            self._on_trouble("going on")
 
     def _say_why(self, state: RetryCallState) -> None:
         assert state.outcome is not None

@@ -110,7 +110,7 @@ def _boolean(text: str) -> bool:
 
 def _malformed(variable: str, value: object, expected: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{variable} is {value!r}", detail=f"expected {expected}", hint=f"correct {variable} or unset it"
+        f"{variable} is {value!r} and not {expected}", hint=f"correct {variable} or unset it"
     )
 
 

@@ -264,6 +264,10 @@ def test_reports_have_quantiles_and_zones(running: Cli) -> None:
     table = ok(running("report", KEY, "--quantiles"))
     assert "p95" in table
     assert "retries" not in table
+    berlin = ("--from", "2025-01-15", "--zone", "Europe/Berlin")
+    assert "in Europe/Berlin has none" in running("report", KEY, "--quantiles", *berlin).stderr
+    assert "has none" not in running("report", KEY, "--quantiles").stderr
+    assert "has none" not in running("report", KEY, *berlin).stderr
     whole = rows(running("report", KEY, "--zone", "Asia/Kolkata", "--format", "json"))
     assert sum(row["turns"] for row in whole) == len(TURNS)
     error(running("report", KEY, "--from", "2025-01-15", "--zone", "Asia/Kolkata"), "WF001", "Asia/Kolkata")
@@ -277,7 +281,9 @@ def test_activity_and_overviews(running: Cli) -> None:
     assert days["2025-01-20"] == 1
     berlin = rows(running("activity", "--from", "2025-01-21", "--zone", "Europe/Berlin", "--format", "json"))
     assert [row["turns"] for row in berlin if row["day"] == "2025-01-21"] == [1]
-    assert "world" in ok(running("activity", "--by", "month,world"))
+    by_month = ok(running("activity", "--by", "month,world"))
+    assert "world" in by_month
+    assert ok(running("activity", "--by", "month", "--by", "world")) == by_month
     assert "p99" in ok(running("activity", "--quantiles"))
     assert len(ok(running("activity", "--by", "model", "--format", "csv")).splitlines()) > 1
     error(running("activity", "--by", "hour"), "WF001", "hour")
@@ -394,6 +400,22 @@ def test_stats(running: Cli) -> None:
     assert {"eventsPerMinute", "crossovers", "erasures", "batches", "rejected"} <= set(shown)
     for figure in ("eventsPerMinute", "batches.waitingEvents", "rejected.complete", "crossovers", "erasures"):
         assert f"{figure} " in ok(running("stats"))
+
+
+def test_stats_name_the_jobs_that_fail(running: Cli, db: str) -> None:
+    def shown() -> str:
+        (line,) = [line for line in ok(running("stats")).splitlines() if line.startswith("jobs.")]
+        return line
+
+    assert shown().split() == ["jobs.failing", "-"]
+    with psycopg.connect(db, autocommit=True) as connection:
+        # Its function is missing.
+        connection.execute(
+            "insert into awf.jobs (name, place, schedule, every, description)"
+            " values ('extra', 15, '* * * * *', '1 hour', 'Extra.')"
+        )
+    assert running("jobs", "run", "--once").exit_code == 1
+    assert shown().split() == ["jobs.failing", "extra"]
 
 
 # Ingest

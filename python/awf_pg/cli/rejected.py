@@ -8,7 +8,7 @@ import click
 
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import confirm, format_option, moment, not_empty, tell, with_api, yes_option
+from awf_pg.cli.base import ERROR, confirm, format_option, moment, not_empty, tell, with_api, yes_option
 
 
 @click.command("retry-rejected")
@@ -19,14 +19,16 @@ from awf_pg.cli.base import confirm, format_option, moment, not_empty, tell, wit
     "--limit", type=click.IntRange(min=0), metavar="NUMBER", help="At most this many; 10,000 without it."
 )
 @format_option("table", "json")
+@click.pass_context
 @with_api
-def retry_rejected(api: Api, reason: str | None, limit: int | None, fmt: str) -> None:
+def retry_rejected(api: Api, ctx: click.Context, reason: str | None, limit: int | None, fmt: str) -> None:
     """Try refused events again, after a fix.
 
     The oldest come first. What is stored now leaves awf.rejected_events; what is refused again stays, with
     its present reason. Events of which something had to be cut or taken out are not tried. awf-pg stats
     shows how many were refused, by reason. Events that were corrected where they came from and sent again
-    are others than those kept here: dismiss these, or both are stored.
+    are others than those kept here: dismiss these, or both are stored. The exit status is 1 when any is
+    refused again.
 
     \b
     Example:
@@ -44,6 +46,8 @@ def retry_rejected(api: Api, reason: str | None, limit: int | None, fmt: str) ->
                 f"{done['incomplete']:,} cannot be tried, because something was taken out of them: send them "
                 "again from where they came; awf-pg dismiss-rejected lets go of them"
             )
+    if done["rejected"]:
+        ctx.exit(ERROR)
 
 
 @click.command("dismiss-rejected")

@@ -6,9 +6,9 @@ from datetime import date
 
 import click
 
-from awf_pg.admin import Api
+from awf_pg.admin import Api, Rows
 from awf_pg.cli import output
-from awf_pg.cli.base import day, format_option, out_option, with_api
+from awf_pg.cli.base import day, format_option, out_option, tell, with_api
 
 # What a table leaves out when a dimension is not asked for.
 _REPORT_COLUMNS = {
@@ -34,7 +34,11 @@ _quantiles_option = click.option(
 @_from_option
 @_to_option
 @click.option(
-    "--by", default="variation,locale", show_default=True, help="Any of variation, locale and phase."
+    "--by",
+    multiple=True,
+    default=["variation,locale"],
+    show_default=True,
+    help="Any of variation, locale and phase.",
 )
 @_zone_option
 @_quantiles_option
@@ -46,7 +50,7 @@ def report(
     experiment: str,
     first: date | None,
     last: date | None,
-    by: str,
+    by: tuple[str, ...],
     zone: str,
     quantiles: bool,
     fmt: str,
@@ -67,7 +71,7 @@ def report(
         column for name, columns in _REPORT_COLUMNS.items() if name not in grouped_by for column in columns
     ]
     view = output.REPORT.without(*hidden)
-    output.write_report(rows, view.with_quantiles() if quantiles else view, fmt=fmt, out=out)
+    _write(rows, view, quantiles, zone, fmt, out)
 
 
 @click.command()
@@ -75,7 +79,8 @@ def report(
 @_to_option
 @click.option(
     "--by",
-    default="day",
+    multiple=True,
+    default=["day"],
     show_default=True,
     help="One of day, week, month; and locale and world, or adventure, or model.",
 )
@@ -88,7 +93,7 @@ def activity(
     api: Api,
     first: date | None,
     last: date | None,
-    by: str,
+    by: tuple[str, ...],
     zone: str,
     quantiles: bool,
     fmt: str,
@@ -108,7 +113,7 @@ def activity(
     if not _UNITS & set(grouped_by):
         hidden.append("day")
     view = output.ACTIVITY.without(*hidden)
-    output.write_report(rows, view.with_quantiles() if quantiles else view, fmt=fmt, out=out)
+    _write(rows, view, quantiles, zone, fmt, out)
 
 
 @click.group()
@@ -166,5 +171,12 @@ def overview_refresh(api: Api, fmt: str, out: str | None) -> None:
     output.write_rows(api.refresh_views(), output.VIEWS, fmt=fmt, out=out)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _write(rows: Rows, view: output.View, quantiles: bool, zone: str, fmt: str, out: str | None) -> None:
+    output.write_report(rows, view.with_quantiles() if quantiles else view, fmt=fmt, out=out)
+    if quantiles and any(row["quantiles"] is None for row in rows):
+        tell(f"quantiles are kept by days of UTC: a range of days in {zone} has none")
+
+
+def _names(texts: tuple[str, ...]) -> list[str]:
+    """What --by names, in one list or given several times."""
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]

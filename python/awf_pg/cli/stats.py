@@ -16,7 +16,8 @@ from awf_pg.cli.base import format_option, out_option, with_api
 def stats(api: Api, fmt: str, out: str | None) -> None:
     """Show how the pipeline does.
 
-    What came in, what was refused, what waits to be rolled up.
+    What came in, what was refused, what waits to be rolled up, which jobs fail. JSON has more of the jobs,
+    and awf-pg jobs list a table of them.
 
     \b
     Example:
@@ -28,6 +29,8 @@ def stats(api: Api, fmt: str, out: str | None) -> None:
     if fmt == "json" or out is not None:
         output.write_document(document, out=out)
     else:
+        failing = [name for name, job in document["jobs"].items() if job["failing"]]
+        document["jobs"] = {"failing": ", ".join(failing) or None}
         click.echo(output.as_pairs(document))
 
 

@@ -14,7 +14,7 @@ begin
         raise exception using
             errcode = 'WF001',
             message = format('a report cannot be grouped by %s', coalesce(p_by::text, 'NULL')),
-            hint = format('Group by any of %s, or by nothing: {}.', array_to_string(p_allowed, ', '));
+            hint = format('Group by any of %s, or by nothing.', array_to_string(p_allowed, ', '));
     end if;
 end;
 $$;
