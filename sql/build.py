@@ -27,6 +27,7 @@ GENERATED = "09_generated.sql"
 PREAMBLE = """\
 -- What CREATE EXTENSION sets for its scripts: SQL functions may name tables that awf.migrate() makes later.
 set local check_function_bodies = off;
+set local client_min_messages = warning;
 set local search_path = pg_catalog, pg_temp;
 """
 GUARD = '\\echo Use "CREATE EXTENSION awf" to load this file. \\quit\n'

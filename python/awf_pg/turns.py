@@ -23,6 +23,15 @@ _turn_log = logging.getLogger("awf.turn")
 
 _NOBODY = bytes(32)
 
+_NO_CONFIG_STATS = {
+    "config_loaded": False,
+    "config_revision": None,
+    "config_age_seconds": None,
+    "config_error": None,
+    "config_source": None,
+    "config_listening": False,
+}
+
 # What Turns.turn() takes; the usual types first, where there are several.
 _ARGUMENTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("session_id", (str,), "a str"),
@@ -177,10 +186,9 @@ class Turns:
             "awf.exp.invalid.count": self._invalid,
             "metrics_left_out": self._metrics_left_out,
         }
-        # Zeros without a recorder, so that whoever reads them finds the same names.
+        # With both switched off whoever reads them finds the same names.
         stats |= (RecorderStats() if self._store is None else self._store.stats()).as_dict()
-        if self._config is not None:
-            stats |= self._config.stats()
+        stats |= _NO_CONFIG_STATS if self._config is None else self._config.stats()
         return stats
 
     def _evaluator(self, session_id: str, unit: str | None) -> Evaluator:

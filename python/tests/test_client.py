@@ -206,8 +206,17 @@ def test_a_game_that_uses_nothing_needs_nothing(monkeypatch: pytest.MonkeyPatch)
         with awf.turn(**TURN, defaults={"maxActs": 3}) as turn:
             assert turn.params == {"maxActs": 3}
         assert awf.record({**TURN})
+        assert (awf.stats()["config_loaded"], awf.stats()["config_source"]) == (False, None)
         with pytest.raises(ConfigurationError, match="no database given"):
             awf.version()
+
+
+def test_stats_have_the_same_names_with_and_without_experiments(start: Callable[..., Awf], db: str) -> None:
+    on, off = (
+        start(db, Settings(player_hash_key=KEY)),
+        start(db, Settings(experiments_enabled=False, analytics_enabled=False)),
+    )
+    assert set(off.stats()) == set(on.stats())
 
 
 def test_analytics_off_is_no_operation(start: Callable[..., Awf], nowhere: str) -> None:

@@ -105,6 +105,16 @@ def test_a_plain_role_owns_what_it_installs(empty: str, role: str) -> None:
     )
 
 
+def test_the_plain_script_says_nothing_but_warnings(empty: str, role: str) -> None:
+    run(empty, "grant create on database {} to {}", str(conninfo_to_dict(empty)["dbname"]), role)
+    told: list[str | None] = []
+    with psycopg.connect(make_conninfo(empty, user=role)) as connection:
+        connection.add_notice_handler(lambda notice: told.append(notice.message_primary))
+        connection.execute(installer._script().encode())
+        connection.execute("select awf.migrate()")
+    assert told == []
+
+
 def test_a_stranger_may_not_upgrade(empty: str, role: str) -> None:
     install(empty, env={})
     run(empty, "grant create on database {} to {}", str(conninfo_to_dict(empty)["dbname"]), role)
