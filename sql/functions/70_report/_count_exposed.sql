@@ -15,12 +15,12 @@ begin
     return query
     select x.variation_id, x.locale_id, count(*)
     from awf.exposures as x
-    inner join awf.variation_ids as v on x.variation_id = v.id
-    where v.experiment_id = p_experiment_id and x.first_ts >= p_begin and x.first_ts < p_end
+    where x.experiment_id = p_experiment_id and x.first_ts >= p_begin and x.first_ts < p_end
         and not exists (
             select
             from awf.exposures as o
             inner join awf.variation_ids as w on o.variation_id = w.id
+            inner join awf.variation_ids as v on x.variation_id = v.id
             where p_once and o.experiment_id = x.experiment_id and o.unit_id = x.unit_id
                 and (o.first_ts, o.event_id, o.phase) < (x.first_ts, x.event_id, x.phase)
                 and (not p_by_variation or w.variation_key = v.variation_key)
