@@ -106,7 +106,8 @@ class Archive:
             raise
         except AwfError as failure:
             left, code = True, failure.code
-            error = failure.message + (f" ({failure.detail})" if failure.detail else "")
+            more = "; ".join(filter(None, (failure.detail, failure.hint)))
+            error = failure.message + (f" ({more})" if more else "")
         self._due = started + (timedelta(hours=1) if left else timedelta(days=1))
         duration_ms = (time.monotonic() - began) * 1000
         yield Run("archive", "failed" if code else "done", started, duration_ms, rows, code, error)

@@ -152,8 +152,8 @@ from (
     ('{"hashVersion": 1.5}', 'experiment "e": hashVersion cannot be 1.5', 'half a hash version'),
     ('{"hashVersion": "2"}', 'experiment "e": hashVersion cannot be "2"', 'a hash version in quotes'),
     ('{"hashSeed": 5}', 'experiment "e": hashSeed cannot be 5', 'a seed that is no text'),
-    ('{"hashseed": "x"}', 'p_settings cannot be {"hashseed": "x"}', 'an unknown setting'),
-    ('{"allocations": []}', 'p_settings cannot be {"allocations": []}', 'what has an argument of its own'),
+    ('{"hashseed": "x"}', 'p_settings cannot have "hashseed"', 'an unknown setting'),
+    ('{"allocations": []}', 'p_settings cannot have "allocations"', 'what has an argument of its own'),
     ('[]', 'p_settings cannot be []', 'a list')
 ) as s (settings, message, what);
 select is_empty($$select key from awf.experiments where key = 'e'$$, 'a refused experiment leaves nothing behind');
