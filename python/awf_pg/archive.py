@@ -117,6 +117,8 @@ def restore(api: Api, day: date, folder: Path) -> Restored:
         return Restored(day, None, None, erased["erased_players"], erased["erased_events"])
     path = folder / file_name(day)
     _take_up(api, folder, path.name)
+    if not path.exists():
+        _require_archive(api, day)
     content = parquet.read(path, day)
     _check_manifest(path, day, content)
     with translated(api.source.target), api.source.transaction() as connection:
@@ -132,6 +134,16 @@ def restore(api: Api, day: date, folder: Path) -> Restored:
         closed = execute(connection, query, [day]).fetchone()
         assert closed is not None
     return Restored(day, path.name, *closed)
+
+
+def _require_archive(api: Api, day: date) -> None:
+    query = "select count(*) from awf.event_days where day = %s and archived_at is not null"
+    with translated(api.source.target), api.source.transaction() as connection:
+        if execute(connection, query, [day]).fetchone() == (0,):
+            raise ArchiveConflict(
+                f"{day} was not archived from this database, or is back already",
+                hint="SELECT * FROM awf.archives shows the days that were",
+            )
 
 
 def _next(day: date) -> date:
@@ -208,7 +220,7 @@ def _is_finished(row: Mapping[str, Any], path: Path) -> bool:
     if found not in row["known_sha256"]:
         raise ArchiveConflict(
             f"{path} is not of this database, or is damaged",
-            detail="It was not overwritten, and nothing was dropped.",
+            detail="It was not overwritten, and its day was not dropped.",
             hint="give each database a folder of its own; a damaged file can be moved away",
         )
     if found == sha256 and _manifest(path.parent).get(str(day), {}).get("sha256") != sha256:
@@ -231,7 +243,7 @@ def _written(api: Api, day: date, table: str, path: Path) -> parquet.Content:
         if content.rows != rows:
             raise parquet.ArchiveError(
                 f"{partial} has {content.rows} events where {rows} were written",
-                hint="nothing was dropped; check the disk, then run it again",
+                hint="its day was not dropped; check the disk, then run it again",
             )
     except OSError as error:
         _remove(partial)
@@ -292,7 +304,7 @@ def _cannot_write(path: Path, error: OSError) -> AwfError:
     return parquet.ArchiveError(
         f"cannot write {path}",
         detail=error.strerror or str(error),
-        hint="nothing was dropped: make room or give another folder, and run it again",
+        hint="only days with a whole file were dropped: keep those files, make room, and run it again",
     )
 
 

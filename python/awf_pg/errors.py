@@ -228,9 +228,11 @@ class PermissionDenied(AwfError, code="WF903", status=403):
     """The database role lacks a right."""
 
 
-_START_HINT = "check that the server runs, and host, user and database of the DSN (AWF_DATABASE_URL or --dsn)"
+_START_HINT = (
+    "check that the server runs, and host, user, password and database of the DSN (AWF_DATABASE_URL or --dsn)"
+)
 _INSTALL_HINT = "install or upgrade the SQL core with: awf-pg install"
-_GRANT_HINT = "an administrator can grant it with: SELECT awf.grant_usage(role, kind)"
+_GRANT_HINT = "who owns schema awf can grant it: SELECT awf.grant_usage(role, 'reader|analyst|writer|admin')"
 
 # Invalid catalog or schema name, undefined function, undefined table.
 _NOT_INSTALLED = {"3F000", "42883", "42P01"}

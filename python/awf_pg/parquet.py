@@ -193,7 +193,7 @@ def _guarded(reader: Any) -> Iterator[pa.RecordBatch]:
         raise ServerUnreachable(
             "the connection was lost while events were read",
             detail=str(error).strip(),
-            hint="nothing was dropped: run it again, and it goes on",
+            hint="the day at work was not dropped: run it again, and it goes on",
         ) from error
 
 

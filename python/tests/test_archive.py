@@ -604,7 +604,7 @@ def test_what_cannot_be_restored(db: str, admin: Api, folder: Path) -> None:
     store(db, DAY, NEXT)
     archive.run(admin, NEXT, folder)
     shutil.copyfile(folder / FILE, folder / "elsewhere")
-    with pytest.raises(parquet.ArchiveError, match="there is no file"):
+    with pytest.raises(archive.ArchiveConflict, match="2025-01-16 was not archived"):
         archive.restore(admin, NEXT, folder)  # it is in turn_events
     archive.restore(admin, DAY, folder)
     with pytest.raises(AwfError, match="2025-01-15 is restored"):

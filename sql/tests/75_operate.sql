@@ -163,9 +163,10 @@ select
     results_eq(
         $$select pg_temp.private_functions_of('awf_admin')$$,
         $$select f from (
-            select pg_temp.private_functions_of('awf_reader') as f union all select '_require_cron'
+            select pg_temp.private_functions_of('awf_reader') as f
+            union all select '_check_retention' union all select '_require_cron'
         ) as u order by f collate "C"$$,
-        'awf_admin may call one more, which schedule_jobs() needs'
+        'awf_admin may call two more, which archive_days() and schedule_jobs() need'
     );
 select results_eq(
     $$select pg_temp.private_functions_of('awf_writer')$$, array['_caller', '_fnv1a', '_now'],

@@ -1,6 +1,6 @@
 -- Archive: what the database asks before a day may go, and before it may come back. The files are in the Python tests.
 begin;
-select plan(96);
+select plan(98);
 
 set local timezone = 'Pacific/Kiritimati'; -- UTC+14: the local day is never the day of the event
 set local client_min_messages = 'warning';
@@ -44,6 +44,15 @@ select
         'refused: no day'
     );
 select throws_ok($$select * from awf.archive_days('infinity')$$, 'WF002', null, 'refused: for ever');
+select awf.set_setting('events_keep_days', '3');
+select
+    is(
+        pg_temp.error_of('select * from awf.archive_days()'),
+        'WF106 events are kept for 3 days, but accepted up to an age of 3650 days',
+        'refused, as by apply_retention(): days from which events are still accepted'
+    );
+select lives_ok($$select * from awf.archive_days('2030-01-01')$$, 'not by a day of the caller''s own');
+select awf.set_setting('events_keep_days', 'null');
 select results_eq(
     $$select day, state, waiting_batches, archive_file, archive_sha256, known_sha256 from awf.archive_days('2030-01-01')$$,
     $$values

@@ -22,7 +22,7 @@ begin
             raise exception using
                 errcode = 'WF001',
                 message = format('there is no time zone "%s"', coalesce(left(p_zone, 60), 'NULL')),
-                hint = 'Give its name: UTC, Europe/Berlin, America/New_York.';
+                hint = 'Give UTC or the name of a place: Europe/Berlin, America/New_York.';
     end;
     select d.day::date into v_odd
     from (

@@ -1,5 +1,5 @@
 -- Refuses to drop days from which events are still accepted.
--- Called by apply_retention().
+-- Called by apply_retention() and archive_days().
 -- Costs two settings.
 create or replace function awf._check_retention(p_dry_run boolean, p_max_days integer)
 returns void

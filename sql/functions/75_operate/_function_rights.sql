@@ -55,7 +55,7 @@ as $$
         ('set_override'), ('create_layer'), ('set_holdout'), ('delete_layer'), ('create_from_template'), ('save_template'),
         ('delete_template'), ('set_setting'), ('set_player_hash_key'),
         ('refresh_rollups'), ('refresh_views'), ('rollup_daily'), ('backfill'),
-        ('archive_days'), ('open_archive'), ('close_archive'), ('drop_archived_day'), ('attach_day'),
+        ('archive_days'), ('_check_retention'), ('open_archive'), ('close_archive'), ('drop_archived_day'), ('attach_day'),
         ('open_restore'), ('close_restore'),
         ('ensure_partitions'), ('apply_retention'),
         ('run_job'), ('run_jobs'), ('set_job'), ('schedule_jobs'), ('unschedule_jobs'), ('cron_statements'), ('_require_cron'),

@@ -16,6 +16,9 @@ declare
     v_today constant date := (awf._now() at time zone 'UTC')::date;
     v_before constant date := coalesce(p_before, v_today - ceil(awf._setting_number('events_keep_days'))::integer);
 begin
+    if p_before is null then
+        perform awf._check_retention(true, 0);
+    end if;
     if v_before is null or not isfinite(v_before) then
         raise exception using
             errcode = 'WF002',
@@ -47,5 +50,5 @@ comment on function awf.archive_days(date) is
 detached (in a table of their own, not yet archived) or archived (the file is verified, the table not yet dropped). bytes with indexes;
 rows_estimate as of the last ANALYZE; waiting_batches that no refresh has added yet; known_sha256 of all files that the day was ever
 archived to.
-Errors: WF002 (no day, and events_keep_days is not set).
+Errors: WF002 (no day, and events_keep_days is not set), WF106 (no day, and events_keep_days is smaller than ingest_max_age_days).
 Example: SELECT * FROM awf.archive_days(''2025-02-01'');';
