@@ -225,7 +225,11 @@ def dsn_of(pool: ConnectionPool[Any]) -> str:
 
 
 def _connect(parameters: dict[str, Any]) -> Connection:
-    return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    # The driver reads times in this style alone; libpq has no parameter for it, and poolers refuse "options".
+    if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+        connection.execute("set datestyle = 'ISO'")
+    return connection
 
 
 def _parameters(dsn: str | None, application_name: str) -> dict[str, Any]:

@@ -255,6 +255,17 @@ def test_texts_do_not_hang_on_the_encoding_of_the_environment(
     assert query("select session_id from awf.turn_events") == [{"session_id": "Jürgen 😀"}]
 
 
+@pytest.mark.parametrize("style", ["SQL, DMY", "German", "Postgres, MDY"])
+def test_times_do_not_hang_on_the_style_of_the_environment(
+    db: str, writer: Writer, monkeypatch: pytest.MonkeyPatch, style: str
+) -> None:
+    monkeypatch.setenv("PGDATESTYLE", style)
+    writer.write([event()])
+    with Api(db) as api:
+        assert {run["outcome"] for run in api.run_jobs()} == {"done"}
+        assert all(run["started_at"].tzinfo for run in api.list_job_runs())
+
+
 def test_a_variation_made_anew_gets_its_new_number(db: str, writer: Writer, query: Any) -> None:
     with Api(db) as api:
         for number in range(2):

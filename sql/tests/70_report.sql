@@ -200,9 +200,9 @@ select results_eq(
     $$select * from awf.experiment_report('all')$$,
     $$values ('v', 'en-US', 1::bigint, 1::bigint, 0::bigint, 4::numeric, 5::numeric, 1.001, 2.002, 3.003, 4.000, 5.000, 6.0000,
     7.0000, 8.0000, 9.0000, 10.0000, 11.0000, null::integer, null::numeric,
-    '{"turnLatencyMs": {"p50": 1.002, "p90": 1.002, "p95": 1.002, "p99": 1.002},
-    "modelLatencyMs": {"p50": 2.019, "p90": 2.019, "p95": 2.019, "p99": 2.019},
-    "bundleMs": {"p50": 3.012, "p90": 3.012, "p95": 3.012, "p99": 3.012},
+    '{"turnLatencyMs": {"p50": 1.00241, "p90": 1.00241, "p95": 1.00241, "p99": 1.00241},
+    "modelLatencyMs": {"p50": 2.018802, "p90": 2.018802, "p95": 2.018802, "p99": 2.018802},
+    "bundleMs": {"p50": 3.011211, "p90": 3.011211, "p95": 3.011211, "p99": 3.011211},
     "bundleTokens": {"p50": 4.000, "p90": 4.000, "p95": 4.000, "p99": 4.000},
     "outputTokens": {"p50": 5.000, "p90": 5.000, "p95": 5.000, "p99": 5.000}}'::jsonb)$$,
     'every metric has its own column, and those with histograms their quantiles'

@@ -1,6 +1,6 @@
 -- Reports by range, time zone and grouping: whatever is asked for equals what the events say.
 begin;
-select plan(64);
+select plan(75);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's, or those of the zone asked for
@@ -344,6 +344,69 @@ from (
     )
 ) as r (statement, code, message);
 reset role;
+
+-- Days that do not begin at the midnight that PostgreSQL means: clocks that go back to midnight, or to before it, or over it.
+select
+    is_empty(
+        format(
+            $$select d.day from generate_series(%L::timestamp, %L, '1 day') as d (day)
+            where awf._day_begins(d.day::date, %L) <> (
+                select min(h.hour) from generate_series((d.day - '2 days'::interval) at time zone 'UTC', (d.day + '2 days') at time zone 'UTC', '1 hour') as h (hour)
+                where (h.hour at time zone %L)::date = d.day::date
+            )$$, z.from_day, z.to_day, z.zone, z.zone
+        ),
+        format('every day in %s begins with its first hour', z.zone)
+    )
+from (
+    values
+    ('2025-01-01', '2026-01-01', 'America/Havana'), ('2025-01-01', '2026-01-01', 'Atlantic/Azores'),
+    ('2025-01-01', '2026-01-01', 'America/New_York'), ('2025-01-01', '2026-01-01', 'Africa/Cairo'),
+    ('2017-01-01', '2018-12-31', 'America/Sao_Paulo')
+) as z (from_day, to_day, zone);
+select results_eq(
+    $$select awf._day_begins(null, 'UTC'), awf._day_begins('-infinity', 'Asia/Tokyo'), awf._day_begins('infinity', 'Asia/Tokyo')$$,
+    $$values (null::timestamptz, timestamptz '-infinity', timestamptz 'infinity')$$, 'a bound that is none stays none'
+);
+select pg_temp.clock('2025-12-01 12:00+00');
+select r.accepted
+from awf.record_turns(
+    (
+        select
+            jsonb_agg(jsonb_build_object(
+                'ts',
+                e.ts,
+                'session_id',
+                'havana' || e.ts,
+                'player_hash',
+                repeat('ab', 32),
+                'world_ref',
+                'w',
+                'adventure_ref',
+                'a',
+                'experiment_key', 'r', 'variation_key', 'a'
+            ))
+        from (values ('2025-11-02T03:59:59Z'), ('2025-11-02T04:30:00Z'), ('2025-11-02T05:30:00Z')) as e (ts)
+    )
+) as r;
+select r.batches from awf.refresh_rollups() as r;
+select
+    results_eq(
+        format($$select turns from awf.activity_report(%1$L, %1$L, '{day}', 'America/Havana') where day = %1$L$$, d.day),
+        array[d.turns]::bigint[], format('turns of %s in Havana', d.day)
+    )
+from (values ('2025-11-01', 1), ('2025-11-02', 2)) as d (day, turns);
+select
+    results_eq(
+        format($$select units, turns from awf.experiment_report('r', %1$L, %1$L, '{}', 'America/Havana')$$, d.day),
+        format('values (%1$s::bigint, %1$s::bigint)', d.turns), format('units and turns of %s in Havana', d.day)
+    )
+from (values ('2025-11-01', 1), ('2025-11-02', 2)) as d (day, turns);
+
+select is_empty(
+    $$select v from generate_series(1, 200000) as v cross join (values (1), (1000)) as s (scale)
+    where abs(awf._quantile_of(awf._bucket_of(v), s.scale) * s.scale - v) > 0.01 * v$$,
+    'a quantile is within 1 % of every value that it stands for, in public units'
+);
 
 select finish();
 rollback;

@@ -150,6 +150,7 @@ select
         format('select pg_temp.private_functions_of(%L)', r.role),
         array[
             '_bucket_value', '_caller', '_check_activity', '_check_grouping', '_check_range', '_count_units', '_coverage_at',
+            '_day_begins',
             '_event_tables', '_expected_percent', '_experiment_document', '_experiment_snapshot', '_experiment_state', '_figures',
             '_find_experiment', '_find_layer', '_fnv1a', '_free_slots', '_holdout_of', '_job_due_at', '_now', '_phases_document',
             '_present_coverage', '_quantile_of', '_quantiles', '_report_periods', '_report_range_notice', '_require_job',

@@ -8,10 +8,10 @@ immutable
 parallel safe
 return case
     when p_bucket < 0 then 0
-    -- Stored values are whole: where the bucket has room for one alone, that is it.
-    when floor(power(101.0::double precision / 99, p_bucket)) = floor(power(101.0::double precision / 99, p_bucket - 1)) + 1
-        then floor(power(101.0::double precision / 99, p_bucket))
-    else 2 * power(101.0::double precision / 99, p_bucket) / (101.0::double precision / 99 + 1)
+    -- The harmonic mean of the least and the greatest whole number of the bucket, as stored values are whole.
+    else 2 / (
+        1 / (floor(power(101.0::double precision / 99, p_bucket - 1)) + 1) + 1 / floor(power(101.0::double precision / 99, p_bucket))
+    )
 end;
 comment on function awf._bucket_value(integer) is
-'The value within 1 % of every value of the bucket: its only whole number, or else 2 gamma^k / (gamma + 1); 0 for the bucket of zeros (-1).';
+'The value within 1 % of every whole number of the bucket: 2 / (1 / least + 1 / greatest); 0 for the bucket of zeros (-1).';

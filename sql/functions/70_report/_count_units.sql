@@ -12,8 +12,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_begin constant timestamptz := coalesce(p_from, '-infinity')::timestamp at time zone p_zone;
-    c_end constant timestamptz := (coalesce(p_to, 'infinity') + interval '1 day') at time zone p_zone;
+    c_begin constant timestamptz := awf._day_begins(coalesce(p_from, '-infinity'), p_zone);
+    c_end constant timestamptz := awf._day_begins(coalesce(p_to, 'infinity') + 1, p_zone);
     -- Days in UTC that the range holds as a whole, from c_first on and before c_last.
     c_first constant timestamptz := date_trunc('day', c_begin + interval '1 day' - interval '1 microsecond', 'UTC');
     c_last constant timestamptz := date_trunc('day', c_end, 'UTC');

@@ -6,5 +6,5 @@ returns numeric
 language sql
 immutable
 parallel safe
-return round((awf._bucket_value(p_bucket) / p_scale)::numeric, 3);
+return trim_scale(round((awf._bucket_value(p_bucket) / p_scale)::numeric, 6));
 comment on function awf._quantile_of(integer, integer) is 'The value of a bucket in public units.';

@@ -26,8 +26,8 @@ declare
     end;
     c_from constant date := coalesce(p_from, '-infinity');
     c_to constant date := coalesce(p_to, 'infinity');
-    c_begin constant timestamptz := c_from::timestamp at time zone p_zone;
-    c_end constant timestamptz := (c_to + interval '1 day') at time zone p_zone;
+    c_begin constant timestamptz := awf._day_begins(c_from, p_zone);
+    c_end constant timestamptz := awf._day_begins(c_to + 1, p_zone);
 begin
     return query
     with totals as (

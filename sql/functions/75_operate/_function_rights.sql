@@ -27,7 +27,7 @@ as $$
         values ('list_experiments'), ('get_experiment'), ('list_variations'), ('_experiment_document'), ('_variation_document'), ('_find_experiment'),
         ('_check_range'), ('_check_grouping'), ('_report_range_notice'), ('_count_units'), ('_expected_percent'), ('experiment_report'),
         ('experiment_overview'), ('_experiment_snapshot'), ('daily_activity'),
-        ('activity_report'), ('_check_activity'), ('_require_zone'), ('_report_periods'), ('_sum_totals'), ('_figures'), ('_quantiles'), ('_quantile_of'), ('_bucket_value'),
+        ('activity_report'), ('_check_activity'), ('_require_zone'), ('_day_begins'), ('_report_periods'), ('_sum_totals'), ('_figures'), ('_quantiles'), ('_quantile_of'), ('_bucket_value'),
         ('analytics_stats'), ('storage_report'), ('_storage_tables'), ('_storage_forecast'), ('_storage_upkeep'), ('_event_tables'),
         ('list_jobs'), ('list_job_runs'), ('_job_due_at'), ('_require_job'),
         ('_setting_number'), ('assign'), ('list_phases'), ('list_layers'), ('layer_map'), ('list_templates'),
