@@ -10,7 +10,8 @@ return case
     when p_bucket < 0 then 0
     -- The harmonic mean of the least and the greatest whole number of the bucket, as stored values are whole.
     else 2 / (
-        1 / (floor(power(101.0::double precision / 99, p_bucket - 1)) + 1) + 1 / floor(power(101.0::double precision / 99, p_bucket))
+        1 / (floor(power(101.0::double precision / 99, p_bucket - 1)) + 1)
+        + 1 / floor(power(101.0::double precision / 99, p_bucket))
     )
 end;
 comment on function awf._bucket_value(integer) is
