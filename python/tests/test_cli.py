@@ -284,7 +284,9 @@ def test_activity_and_overviews(running: Cli) -> None:
     by_month = ok(running("activity", "--by", "month,world"))
     assert "world" in by_month
     assert ok(running("activity", "--by", "month", "--by", "world")) == by_month
+    assert ok(running("activity", "--by", "week")).split()[0] == "week"
     assert "p99" in ok(running("activity", "--quantiles"))
+    assert "activity by world has none" in running("activity", "--by", "week,world", "--quantiles").stderr
     assert len(ok(running("activity", "--by", "model", "--format", "csv")).splitlines()) > 1
     error(running("activity", "--by", "hour"), "WF001", "hour")
 
@@ -309,15 +311,41 @@ def test_the_last_days_with_their_players(running: Cli) -> None:
     assert (today["turns"], today["players"]) == (5, len({turn["playerId"] for turn in turns}))
 
 
-def test_a_backfill_that_ends_early_says_where_to_go_on(running: Cli, db: str) -> None:
+def test_the_last_days_are_days_of_utc(running: Cli, db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = datetime.now(UTC).date()
+    kept, gone = (today - timedelta(days=age) for age in (91, 92))
+    with psycopg.connect(db) as connection:
+        for day in (kept, gone):
+            connection.execute("select awf.ensure_partitions(%s, %s)", [day, day])
+    sent = [event(number, None, ts=f"{day}T12:00:00Z") for number, day in enumerate((kept, gone))]
+    ok(running("ingest", "-", stdin=lines(*sent)))
+    ok(running("rollup", "refresh"))
+    # At any hour it is another day in one of these zones.
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        monkeypatch.setenv("PGTZ", zone)
+        ok(running("overview", "refresh"))
+        with psycopg.connect(db) as connection:
+            assert connection.execute("table awf.activity_snapshot").rowcount == 1
+        shown = rows(running("overview", "days", "--days", "92", "--format", "json"))
+        assert [row["day"] for row in shown] == [str(kept)]
+
+
+def test_a_backfill_that_ends_early_says_where_to_go_on(
+    running: Cli, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ok(running("ingest", "-", stdin=lines(*TURNS)))
     ok(running("rollup", "refresh"))
+    done = "2025-01-01 to 2025-01-14 are done"
+    with psycopg.connect(db) as connection:
+        connection.execute("lock table awf.turn_events_20250115 in access exclusive mode")
+        monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=100ms")
+        ended = running("backfill", "2025-01-01", "2025-01-31")
+    assert f"{done}; go on with: awf-pg backfill 2025-01-15 2025-01-31" in ended.stderr
+    assert ended.exit_code == 1
     with psycopg.connect(db) as connection:
         connection.execute("drop table awf.turn_events_20250115")
-    ended = running("backfill", "2025-01-01", "2025-01-31", "--format", "csv")
-    assert (
-        "2025-01-01 to 2025-01-14 are done; go on with: awf-pg backfill 2025-01-15 2025-01-31" in ended.stderr
-    )
+    ended = running("backfill", "2025-01-01", "2025-01-31")
+    assert f"{done}\n" in ended.stderr
     assert ended.exit_code == 1
     assert "Error WF301: the events of 2025-01-15 are gone" in ended.stderr
 

@@ -262,11 +262,14 @@ def turn(place: int, number: int) -> dict[str, Any]:
 
 def test_two_refreshes_at_once_count_nothing_twice(database: str) -> None:
     with psycopg.connect(database) as one, psycopg.connect(database, autocommit=True) as other:
+        said: list[str | None] = []
+        other.add_notice_handler(lambda notice: said.append(notice.message_primary))
         event = {"session_id": "s", "player_hash": "cc" * 32, "world_ref": "w-1", "adventure_ref": "a"}
         other.execute("select awf.record_turns(%s)", [Jsonb([{**event, "ts": FIRST.isoformat()}])])
         assert one.execute("select events from awf.refresh_rollups()").fetchone() == (1,)
         # The first holds the lock until it commits; the second leaves at once and empty-handed.
         assert other.execute("select batches, events from awf.refresh_rollups()").fetchone() == (0, 0)
+        assert said == ["another refresh is at work"]
         one.commit()
         assert other.execute("select batches, events from awf.refresh_rollups()").fetchone() == (0, 0)
 

@@ -150,7 +150,7 @@ with totals as (
         sum(d.sum[2]) filter (where d.n[2] > 0) as latency_us,
         sum(d.n[2]) filter (where d.n[2] > 0) as latencies
     from awf.daily_totals as d
-    where d.variation_id = 0 and d.day > current_date - 92
+    where d.variation_id = 0 and d.day > (now() at time zone 'UTC')::date - 92
     group by d.day
 ),
 
@@ -159,7 +159,7 @@ players as (
         d.day,
         count(*) as players
     from awf.player_days as d
-    where d.day > current_date - 92
+    where d.day > (now() at time zone 'UTC')::date - 92
     group by d.day
 )
 

@@ -447,6 +447,9 @@ select is((select count(*) from awf.rejected_events), (select r.young from refus
 select is_empty('select * from awf.apply_retention(false)', 'then there is nothing to do');
 
 -- The report.
+select awf.ensure_partitions('2025-01-29', '2025-01-29');
+select awf.record_turn(pg_temp.event('2025-01-29T10:00:00Z')) from generate_series(1, 15);
+select awf.refresh_rollups();
 set local role awf_reader;
 select results_eq(
     'select distinct kind from awf.storage_report() order by kind',
@@ -479,15 +482,16 @@ select results_eq(
     $$select day, rows, bytes_per_row from report where kind = 'partition' and rows > 0 order by day$$,
     $$select date '2025-01-14', 2::bigint, round(total_bytes / 2.0, 1)
     from report where kind = 'partition' and day = '2025-01-14'
+    union all select '2025-01-29', 15, round(total_bytes / 15.0, 1) from report where kind = 'partition' and day = '2025-01-29'
     union all select '2025-02-01', 1, total_bytes from report where kind = 'partition' and day = '2025-02-01'
     union all select '2025-02-02', 1, total_bytes from report where kind = 'partition' and day = '2025-02-02'$$,
     'a day has the events that the rollups count'
 );
 select results_eq(
     $$select rows, total_bytes, detail from report where kind = 'growth'$$,
-    $$select 2 / 18::bigint, total_bytes / 18, 'days with events: 1, since 2025-01-14' from report
-    where kind = 'partition' and day = '2025-01-14'$$,
-    'growth is that of the last full days with events, over all days since'
+    $$select 15 / 7::bigint, total_bytes / 7, 'days with events: 1, since 2025-01-25' from report
+    where kind = 'partition' and day = '2025-01-29'$$,
+    'growth is that of the last week, whatever is older'
 );
 create temporary view sizes as
 select

@@ -1,6 +1,6 @@
 -- Reports by range, time zone and grouping: whatever is asked for equals what the events say.
 begin;
-select plan(75);
+select plan(76);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's, or those of the zone asked for
@@ -296,6 +296,10 @@ select is(
 );
 select is(
     (select array_agg(distinct r.quantiles is null) from awf.activity_report(p_by => '{world}') as r), '{t}', 'and none by world'
+);
+select results_eq(
+    $$select * from awf.activity_report(p_by => '{month,locale,month}')$$,
+    $$select * from awf.activity_report(p_by => '{month,locale}')$$, 'what is named twice counts once'
 );
 select throws_ok(r.statement, r.code, r.message, 'refused: ' || r.message)
 from (

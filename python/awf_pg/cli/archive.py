@@ -11,7 +11,7 @@ import click
 from awf_pg import archive as archives
 from awf_pg.admin import Api
 from awf_pg.cli import output
-from awf_pg.cli.base import day, format_option, with_api
+from awf_pg.cli.base import day, format_option, tell, with_api
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -42,7 +42,11 @@ def archive(api: Api, before: date | None, folder: Path, dry_run: bool, keep: bo
       awf-pg archive --before 2025-01-01 --to archive --dry-run
       awf-pg archive --before 2025-01-01 --to archive
     """
-    done = archives.run(api, before, folder, keep=keep, dry_run=dry_run, on_day=_shown(fmt))
+    try:
+        done = archives.run(api, before, folder, keep=keep, dry_run=dry_run, on_day=_shown(fmt))
+    except KeyboardInterrupt:
+        tell("nothing is lost: the next run goes on with the day at hand")
+        raise
     if fmt == "json":
         output.write_document([asdict(one) for one in done])
     elif not done:

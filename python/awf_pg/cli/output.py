@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -41,7 +41,12 @@ class View:
     hidden: Sequence[str] = field(default=())  # shown columns that a table leaves out this time
 
     def without(self, *names: str) -> View:
-        return View(self.columns, self.shown, names)
+        return replace(self, hidden=names)
+
+    def headed(self, name: str, header: str) -> View:
+        """With another header over a column."""
+        shown = [replace(column, header=header) if column.name == name else column for column in self.shown]
+        return replace(self, shown=shown)
 
     def with_quantiles(self) -> View:
         """Quantiles in the place of averages."""

@@ -70,8 +70,8 @@ def report(
     hidden = [
         column for name, columns in _REPORT_COLUMNS.items() if name not in grouped_by for column in columns
     ]
-    view = output.REPORT.without(*hidden)
-    _write(rows, view, quantiles, zone, fmt, out)
+    _write(rows, output.REPORT.without(*hidden), quantiles, fmt, out)
+    _explain_absent(rows, quantiles, grouped_by, zone)
 
 
 @click.command()
@@ -110,10 +110,10 @@ def activity(
     grouped_by = _names(by)
     rows = api.activity_report(first, last, grouped_by, zone)
     hidden = [column for name, column in _ACTIVITY_COLUMNS.items() if name not in grouped_by]
-    if not _UNITS & set(grouped_by):
-        hidden.append("day")
-    view = output.ACTIVITY.without(*hidden)
-    _write(rows, view, quantiles, zone, fmt, out)
+    units = [name for name in grouped_by if name in _UNITS]
+    view = output.ACTIVITY.headed("day", units[0]) if units else output.ACTIVITY
+    _write(rows, view.without(*hidden, *([] if units else ["day"])), quantiles, fmt, out)
+    _explain_absent(rows, quantiles, grouped_by, zone)
 
 
 @click.group()
@@ -171,9 +171,18 @@ def overview_refresh(api: Api, fmt: str, out: str | None) -> None:
     output.write_rows(api.refresh_views(), output.VIEWS, fmt=fmt, out=out)
 
 
-def _write(rows: Rows, view: output.View, quantiles: bool, zone: str, fmt: str, out: str | None) -> None:
+def _write(rows: Rows, view: output.View, quantiles: bool, fmt: str, out: str | None) -> None:
     output.write_report(rows, view.with_quantiles() if quantiles else view, fmt=fmt, out=out)
-    if quantiles and any(row["quantiles"] is None for row in rows):
+
+
+def _explain_absent(rows: Rows, quantiles: bool, grouped_by: list[str], zone: str) -> None:
+    """Say why there are no quantiles where they were asked for."""
+    if not quantiles or all(row["quantiles"] is not None for row in rows):
+        return
+    without = [name for name in grouped_by if name in ("world", "adventure", "model")]
+    if without:
+        tell(f"quantiles are kept by time and locale: activity by {' and '.join(without)} has none")
+    elif zone != "UTC":
         tell(f"quantiles are kept by days of UTC: a range of days in {zone} has none")
 
 

@@ -11,7 +11,7 @@ import click
 from awf_pg.admin import Api
 from awf_pg.cli import output
 from awf_pg.cli.base import day, format_option, is_terminal, out_option, progress, tell, with_api
-from awf_pg.errors import InvalidDateRange
+from awf_pg.errors import EventsGone, InvalidDateRange
 
 # A backfill is asked for in this many parts at most, so that progress shows and no transaction runs for long.
 _PARTS = 100
@@ -113,10 +113,13 @@ def _backfill(api: Api, first: date, last: date, out: str | None) -> Iterator[ou
         for first_day, last_day in parts:
             try:
                 rows = api.backfill(first_day, last_day)
-            except BaseException:
+            except BaseException as error:
                 if first_day > first:
-                    done = first_day - timedelta(days=1)
-                    tell(f"{first} to {done} are done; go on with: awf-pg backfill {first_day} {last}")
+                    said = f"{first} to {first_day - timedelta(days=1)} are done"
+                    # What is gone is gone at the next attempt as well.
+                    if not isinstance(error, EventsGone):
+                        said += f"; go on with: awf-pg backfill {first_day} {last}"
+                    tell(said)
                 raise
             yield from rows
             advance(1)

@@ -35,6 +35,8 @@ begin
         end loop;
         perform awf._summarize_batches(v_days);
         perform awf._purge_log(greatest(1000, 2 * batches));
+    else
+        raise notice 'another refresh is at work';
     end if;
     days := (select count(distinct d.day) from unnest(v_days) as d (day));
     return next;
@@ -42,7 +44,7 @@ end;
 $$;
 comment on function awf.refresh_rollups(integer) is
 'Adds the events of committed batches that were not rolled up yet to the rollups (totals by day, hour, adventure and model, histograms,
-exposures, totals of units and players, moments), at most p_max_batches of them, all in one transaction: call it until batches is 0. Returns how many batches, events and days there were; zeros when there is
-nothing to do or another refresh is at work. It also takes out of ingest_log what was rolled up more than ingest_log_keep_days ago.
+exposures, totals of units and players, moments), at most p_max_batches of them, all in one transaction: call it until batches is 0.
+Returns how many batches, events and days there were; zeros when there is nothing to do or, with a notice, another refresh is at work. It also takes out of ingest_log what was rolled up more than ingest_log_keep_days ago.
 Errors: WF001 (p_max_batches).
 Example: SELECT * FROM awf.refresh_rollups();';

@@ -11,7 +11,7 @@ set search_path = pg_catalog, pg_temp
 set jit = 'off'
 as $$
 declare
-    c_unit constant text := (select u.unit from unnest(p_by) as u (unit) where u.unit in ('day', 'week', 'month'));
+    c_unit constant text := (select min(u.unit) from unnest(p_by) as u (unit) where u.unit in ('day', 'week', 'month'));
 begin
     return query
     with sums as (

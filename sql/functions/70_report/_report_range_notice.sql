@@ -23,7 +23,7 @@ begin
             hint = 'Events count once they are rolled up: awf.refresh_rollups() (awf-pg rollup refresh).';
     else
         raise notice using message = format(
-            'experiment "%s" has no data from %s to %s; it has data from %s to %s',
+            'experiment "%s" has no data from %s to %s; it has data from %s to %s (UTC)',
             p_key, coalesce(p_from::text, 'the beginning'), coalesce(p_to::text, 'the end'), v_data.first_day, v_data.last_day
         );
     end if;

@@ -16,8 +16,8 @@ set search_path = pg_catalog, pg_temp
 set jit = 'off'
 as $$
 declare
-    c_unit constant text := (select u.unit from unnest(p_by) as u (unit) where u.unit in ('day', 'week', 'month'));
-    c_kind constant text := (select u.kind from unnest(p_by) as u (kind) where u.kind in ('adventure', 'model'));
+    c_unit constant text := (select min(u.unit) from unnest(p_by) as u (unit) where u.unit in ('day', 'week', 'month'));
+    c_kind constant text := (select min(u.kind) from unnest(p_by) as u (kind) where u.kind in ('adventure', 'model'));
     c_table constant text := case
         when c_kind is not null then 'dimension'
         when 'world' = any (p_by) then 'daily'

@@ -53,7 +53,7 @@ begin
     if not found then
         raise notice using
             message = case when v_first is null then 'there are no turns yet' else format(
-                'there are no turns from %s to %s, but from %s to %s',
+                'there are no turns from %s to %s, but from %s to %s (UTC)',
                 coalesce(p_from::text, 'the beginning'), coalesce(p_to::text, 'the end'), v_first, v_last
             ) end,
             hint = 'Events count once they are rolled up: awf.refresh_rollups() (awf-pg rollup refresh).';

@@ -74,7 +74,8 @@ $$;
 comment on function awf.experiment_report(text, date, date, text[], text) is
 'The turns of an experiment from p_from to p_to (both included; NULL: without a bound), a row for each variation and locale,
 or for what p_by names (any of variation, locale, phase; a column that is not asked for is NULL). Columns: units (first exposed in
-the range; over all phases a unit counts once, and once in each variation that it was in), turns, failed_turns, sums of tokens,
+the range, with the variation of that exposure; over all phases a unit counts once, and by variation once in each that it was exposed to
+in a phase), turns, failed_turns, sums of tokens,
 then averages over the turns that carry the metric (latencies in ms), phase, expected_percent (by phase and variation, the
 percent of the units that the phase meant for the variation), and quantiles of the latency and token metrics, each within 1 %:
 {"turnLatencyMs": {"p50": ..., "p90": ..., "p95": ..., "p99": ...}, ...}. Days are those of p_zone, UTC or the name of a zone that is

@@ -16,17 +16,19 @@ declare
     v_sizes record;
     v_growth record;
 begin
-    -- The last days with events, over all days since the first of them: a game that rests does not grow.
-    select count(*) as days, min(l.day) as first_day, sum(l.events) as events, sum(l.bytes) as bytes
+    -- The last week before today, or as much of it as there were events: a game that rests does not grow.
+    select
+        case when min(d.day) is not null then greatest(min(d.day), v_today - 7) end as first_day,
+        count(*) filter (where d.day >= v_today - 7) as days,
+        coalesce(sum(d.events) filter (where d.day >= v_today - 7), 0) as events,
+        coalesce(sum(d.bytes) filter (where d.day >= v_today - 7), 0) as bytes
     into v_growth
     from (
         select (s ->> 'day')::date as day, (s ->> 'rows')::bigint as events, (s ->> 'total_bytes')::bigint as bytes
         from jsonb_array_elements(p_sizes) as s
         where s ->> 'kind' = 'partition' and (s ->> 'day')::date < v_today and (s ->> 'rows')::bigint > 0
-        order by 1 desc
-        limit 7
-    ) as l;
-    if v_growth.days = 0 then
+    ) as d;
+    if v_growth.first_day is null then
         return query
         select k.kind, k.name, null::date, null::bigint, null::bigint, 'no full day with events yet'
         from (values ('growth', 'a day'), ('forecast', 'awf')) as k (kind, name);

@@ -28,7 +28,7 @@ begin
     return query
     select
         s.day, s.state, pg_total_relation_size(s.relation),
-        (select greatest(c.reltuples, 0)::bigint from pg_catalog.pg_class as c where c.oid = s.relation),
+        (select nullif(c.reltuples, -1)::bigint from pg_catalog.pg_class as c where c.oid = s.relation),
         (select count(*) from awf.ingest_log as l where l.rolled_up_at is null and l.day = s.day),
         case when s.state = 'archived' then s.archive_file end,
         case when s.state = 'archived' then s.archive_sha256 end,
@@ -48,7 +48,7 @@ $$;
 comment on function awf.archive_days(date) is
 'Days (UTC) before p_before (by default those that events_keep_days lets go), and before today, whose events are in the database, the oldest first. state: attached (in turn_events),
 detached (in a table of their own, not yet archived) or archived (the file is verified, the table not yet dropped). bytes with indexes;
-rows_estimate as of the last ANALYZE; waiting_batches that no refresh has added yet; known_sha256 of all files that the day was ever
+rows_estimate as of the last ANALYZE, NULL before one; waiting_batches that no refresh has added yet; known_sha256 of all files that the day was ever
 archived to.
 Errors: WF002 (no day, and events_keep_days is not set), WF106 (no day, and events_keep_days is smaller than ingest_max_age_days).
 Example: SELECT * FROM awf.archive_days(''2025-02-01'');';

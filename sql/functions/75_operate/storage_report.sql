@@ -47,7 +47,7 @@ end;
 $$;
 comment on function awf.storage_report(integer) is
 'The storage of schema awf, a row for each thing, by kind: total; table (the largest first; turn_events with all its days); partition (a
-day of events, UTC); growth (events and bytes a day, of the last days with events); forecast (bytes p_days_ahead days from now, at that
+day of events, UTC); growth (events and bytes a day, of the last week before today); forecast (bytes p_days_ahead days from now, at that
 growth and with what retention drops until then); autovacuum (an often-updated table with its settings; rows: dead ones); locks (rows: how
 many locks a question without a time range takes, of those that max_locks_per_transaction gives). Rows of tables are estimates, rows of
 days are what the rollups count. heap_bytes includes TOAST.
