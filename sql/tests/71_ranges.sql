@@ -1,6 +1,6 @@
 -- Reports by range, time zone and grouping: whatever is asked for equals what the events say.
 begin;
-select plan(76);
+select plan(77);
 
 set local client_min_messages = 'warning';
 set local timezone = 'America/Los_Angeles'; -- the days of a report are UTC's, or those of the zone asked for
@@ -410,6 +410,19 @@ select is_empty(
     $$select v from generate_series(1, 200000) as v cross join (values (1), (1000)) as s (scale)
     where abs(awf._quantile_of(awf._bucket_of(v), s.scale) * s.scale - v) > 0.01 * v$$,
     'a quantile is within 1 % of every value that it stands for, in public units'
+);
+
+-- Locales whose names are gone.
+create temporary table units_before as
+select
+    r.locale,
+    r.units
+from awf.experiment_report('r', p_by => '{locale}') as r;
+delete from awf.dimensions
+where kind = 'locale' and value in ('en', 'de');
+select bag_eq(
+    $$select units from awf.experiment_report('r', p_by => '{locale}')$$, 'select units from units_before',
+    'each has its own units'
 );
 
 select finish();

@@ -4,7 +4,7 @@
 create or replace function awf._count_units(
     p_experiment_id bigint, p_from date, p_to date, p_by text[], p_zone text default 'UTC'
 )
-returns table (variation_key text, locale text, phase integer, units bigint)
+returns table (variation_key text, locale_id integer, phase integer, units bigint)
 language plpgsql
 stable
 parallel restricted
@@ -44,12 +44,11 @@ begin
 
     select
         case when 'variation' = any (p_by) then v.variation_key end,
-        case when 'locale' = any (p_by) then l.value end,
+        case when 'locale' = any (p_by) then c.locale_id end,
         case when 'phase' = any (p_by) then v.phase end,
         sum(c.units)::bigint
     from counts as c
     inner join awf.variation_ids as v on c.variation_id = v.id
-    left join awf.dimensions as l on c.locale_id = l.id and l.kind = 'locale'
     group by 1, 2, 3;
 end;
 $$;

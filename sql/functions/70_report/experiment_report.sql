@@ -60,7 +60,7 @@ begin
     from cells as c
     left join awf._count_units(v_id, p_from, p_to, p_by, p_zone) as x
         on c.by_variation is not distinct from x.variation_key
-        and c.by_locale is not distinct from x.locale
+        and c.locale_id is not distinct from x.locale_id
         and c.by_phase is not distinct from x.phase
     left join awf._quantiles(v_ids, v_groups, p_from, p_to, p_by) as q
         -- Histograms are of days in UTC.
